@@ -1,0 +1,1 @@
+"""Contracts, pure: the language, its checker and evaluator, documents and agreements."""

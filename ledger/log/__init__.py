@@ -1,0 +1,1 @@
+"""The log: strict encoding, entries, the hash tree, checkpoints, receipts and evidence."""

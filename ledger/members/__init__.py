@@ -1,0 +1,1 @@
+"""Who takes part: organizations, keys, people and roles, network policy, the roster."""

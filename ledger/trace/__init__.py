@@ -1,0 +1,1 @@
+"""Provenance: EPCIS events, identifiers, event hashes, and the graph with its questions."""

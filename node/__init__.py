@@ -1,0 +1,1 @@
+"""The only house that touches the world: files, clock, store, network."""
