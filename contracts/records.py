@@ -1,0 +1,54 @@
+"""Records: what a holder knows of an agreement, one for each entry whose statement it holds.
+
+The caller has checked the chain, the commitment, the form of the statement and the people's signatures;
+what a record *means* for its agreement is decided by `contracts.agreement` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Position: TypeAlias = "tuple[str, int]"
+"""Origin of a log and position in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """A person's signature that was checked: their organization, key id in hex, and role."""
+
+    organization: str
+    person: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """An entry with its statement. `audience` is None for all members of the network."""
+
+    origin: str
+    organization: str
+    seq: int
+    leaf_hash: bytes
+    time_ms: int
+    kind: str
+    body: Mapping[str, Any]
+    audience: tuple[str, ...] | None = None
+    signatures: tuple[Signature, ...] = ()
+
+    @property
+    def position(self) -> Position:
+        """Where the entry stands."""
+        return self.origin, self.seq
+
+    def reaches(self, organizations: tuple[str, ...]) -> bool:
+        """Whether all these organizations may know the statement; its author always does."""
+        if self.audience is None:
+            return True
+        return set(organizations) <= {*self.audience, self.organization}
+
+
+def log_order(record: Record) -> tuple[int, str, int]:
+    """Orders the entries of one organization: its logs by their number, then by position."""
+    return len(record.origin), record.origin, record.seq

@@ -1,0 +1,126 @@
+"""The invitation file: all that a newcomer needs to join, in one text (docs/format.md, section 8).
+
+    tallystick invitation v1
+    <base64 of strict msgpack {invitation: bytes, signature: 64 bytes}, lines of 76 characters>
+
+    invitation = strict msgpack {address: {certificate, url}, founding, inviter, organization, secret}
+    signature  = Ed25519 by the inviter's node key over "tallystick invitation v1\\n" | invitation
+
+Whoever holds the file may join in that name, once. The file could be to another network than the one
+that was meant, so newcomer and member compare the network's words.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import textwrap
+from dataclasses import dataclass
+from hashlib import sha256
+
+from ledger.errors import MalformedError, short
+from ledger.log.encoding import Value, decode, encode
+from ledger.log.kinds import CERTIFICATE, NAME, URL
+from ledger.log.signature import check_signature, sign
+from ledger.members.network import Founding, parse_founding
+from ledger.members.roster import Address
+
+FIRST_LINE = "tallystick invitation v1"
+MAX_FILE_BYTES = 128 * 1024
+SECRET_BYTES = 32
+_ACTION = "ask the member who invited you for the file again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationFile:
+    """What an invitation file says: the network, whom it invites, and where to call."""
+
+    founding: bytes
+    inviter: str
+    organization: str
+    address: Address
+    secret: bytes
+
+    def network(self) -> Founding:
+        """The founding of the network that it invites to."""
+        return parse_founding(self.founding)
+
+
+def secret_hash(secret: bytes) -> bytes:
+    """The 32 bytes by which the founder's log names an invitation's secret."""
+    return sha256(b"tallystick invitation secret v1\n" + secret).digest()
+
+
+def seal_invitation(invitation: InvitationFile, node_seed: bytes) -> str:
+    """The text of the file, signed by the inviter's node key (32-byte seed)."""
+    body = encode(
+        {
+            "address": {"certificate": invitation.address.certificate, "url": invitation.address.url},
+            "founding": invitation.founding,
+            "inviter": invitation.inviter,
+            "organization": invitation.organization,
+            "secret": invitation.secret,
+        }
+    )
+    outer = encode({"invitation": body, "signature": sign(node_seed, _signed(body))})
+    lines = textwrap.wrap(base64.b64encode(outer).decode(), 76)
+    return "\n".join([FIRST_LINE, *lines, ""])
+
+
+def open_invitation(text: str, where: str = "invitation") -> InvitationFile:
+    """Read an invitation file and check the founder's signature on it.
+
+    Raises:
+        MalformedError: it is no invitation file of this version.
+        InvalidError: the signature is not the founder's.
+    """
+    first, _, rest = text.partition("\n")
+    if first.strip() != FIRST_LINE or len(text) > MAX_FILE_BYTES:
+        raise MalformedError(where, found=short(first), expected=f"first line {FIRST_LINE!r}", action=_ACTION)
+    try:
+        outer = decode(base64.b64decode("".join(rest.split()), validate=True), where)
+    except (binascii.Error, ValueError):
+        raise MalformedError(where, found="no base64", expected="base64 lines", action=_ACTION) from None
+    if type(outer) is not dict or list(outer) != ["invitation", "signature"]:
+        raise MalformedError(where, found=short(outer), expected="a map of invitation, signature")
+    body, signature = outer["invitation"], outer["signature"]
+    if type(body) is not bytes or type(signature) is not bytes:
+        raise MalformedError(where, found="other types", expected="invitation and signature as bytes")
+    invitation = _parse_body(decode(body, where), where)
+    founding = invitation.network()
+    if invitation.inviter != founding.founder:
+        raise MalformedError(f"{where} inviter", found=invitation.inviter, expected=founding.founder)
+    check_signature(founding.keys.node, _signed(body), signature, f"{where} signature of {founding.founder}")
+    return invitation
+
+
+def _signed(body: bytes) -> bytes:
+    return FIRST_LINE.encode() + b"\n" + body
+
+
+def _parse_body(value: Value, where: str) -> InvitationFile:
+    keys = ["address", "founding", "inviter", "organization", "secret"]
+    if type(value) is not dict or list(value) != keys:
+        raise MalformedError(where, found=short(value), expected=f"a map of {', '.join(keys)}")
+    address, founding, inviter, organization, secret = value.values()
+    if type(address) is not dict or list(address) != ["certificate", "url"]:
+        raise MalformedError(f"{where} address", found=short(address), expected="a map of certificate, url")
+    url, certificate = address["url"], address["certificate"]
+    if not (isinstance(url, str) and URL.fits(url)):
+        raise MalformedError(f"{where} url", found=short(url), expected=URL.words)
+    if not (certificate is None or (isinstance(certificate, bytes) and CERTIFICATE.fits(certificate))):
+        raise MalformedError(f"{where} certificate", found=short(certificate), expected=CERTIFICATE.words)
+    if type(founding) is not bytes:
+        raise MalformedError(f"{where} founding", found=short(founding), expected="bytes")
+    if type(secret) is not bytes or len(secret) != SECRET_BYTES:
+        raise MalformedError(f"{where} secret", found=short(secret), expected=f"{SECRET_BYTES} bytes")
+    for name, text in (("inviter", inviter), ("organization", organization)):
+        if not NAME.fits(text):
+            raise MalformedError(f"{where} {name}", found=short(text), expected=NAME.words)
+    return InvitationFile(
+        founding=founding,
+        inviter=str(inviter),
+        organization=str(organization),
+        address=Address(url=url, certificate=certificate),
+        secret=secret,
+    )

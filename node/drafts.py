@@ -1,0 +1,95 @@
+"""Drafts: statements on their way to a position, and how a repeated one is recognised.
+
+A statement is the same as one before if it has the same nonce (the same request, sent again) or, for an
+event, the same identity (event hash, eventID and error declaration).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ledger.errors import ConflictError
+from ledger.log.statement import Statement, format_statement, parse_statement
+from node.store.indexing import Indexed, index_statement
+from node.store.reader import Reader, prefix_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A statement with its payload and what the indexes will hold of it.
+
+    `replayable`: its nonce came from outside, so that it may have been recorded before.
+    """
+
+    statement: Statement
+    payload: bytes
+    indexed: Indexed
+    replayable: bool = False
+
+    @property
+    def identity(self) -> bytes | None:
+        """What an event is recognised by, 32 bytes."""
+        return self.indexed.event.identity if self.indexed.event else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """Where a draft stands in the own log; `new` is false where it stood there before.
+
+    `leaf` is its leaf hash, once it is on disk.
+    """
+
+    seq: int
+    new: bool
+    leaf: bytes = b""
+
+
+def make_draft(statement: Statement, *, replayable: bool = False) -> Draft:
+    """A draft of a statement; raises MalformedError if it is no statement of its kind."""
+    return Draft(
+        statement=statement,
+        payload=format_statement(statement),
+        indexed=index_statement(statement),
+        replayable=replayable,
+    )
+
+
+def find_recorded(reader: Reader, origin: str, draft: Draft) -> int | None:
+    """The position at which a draft stands in the own log already.
+
+    Raises:
+        ConflictError: its nonce was used for another statement.
+    """
+    if draft.replayable:
+        for seq in reader.own_nonces(draft.statement.nonce):
+            found = reader.payload(origin, seq)
+            recorded = None if found is None else parse_statement(found[1], f"{origin} entry {seq}")
+            if recorded is not None and recorded.nonce == draft.statement.nonce:
+                check_same_statement(recorded, draft.statement)
+                return seq
+    if draft.indexed.event is not None:
+        for log, seq in reader.events_by("identity", prefix_of(draft.indexed.event.identity)):
+            if log == origin and _same_event(reader, origin, seq, draft):
+                return seq
+    return None
+
+
+def check_same_statement(recorded: Statement, statement: Statement) -> None:
+    """Check that a repeated nonce stands for the same statement."""
+    if (recorded.kind, recorded.body, recorded.audience) != (
+        statement.kind,
+        statement.body,
+        statement.audience,
+    ):
+        raise ConflictError(
+            "Idempotency-Key",
+            found="a key that another statement was recorded under",
+            expected="a new key for a new statement",
+            action="repeat the request with a new Idempotency-Key",
+        )
+
+
+def _same_event(reader: Reader, origin: str, seq: int, draft: Draft) -> bool:
+    recorded = reader.record(origin, seq).statement
+    event = index_statement(recorded).event if recorded is not None else None
+    return event is not None and event.identity == draft.identity

@@ -1,0 +1,156 @@
+"""A node: one home, opened, with its writer, ready for the loops and the HTTP side to use.
+
+    home ── keys, database ── Writer (the one thread that writes)
+                 │                │ state after each commit
+             Reader per thread ───┴── views, API, sync, clerk
+
+`record` is the way of every statement of the own log: gate, rules of its kind, writer.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+
+from ledger.errors import TallyError, UnavailableError
+from ledger.log.encoding import Value
+from ledger.log.note import log_vkey
+from ledger.log.statement import NONCE_BYTES, Statement, parse_statement, write_nonce
+from node.config import Settings
+from node.drafts import Draft, Recorded, make_draft
+from node.home import DATABASE, HomeKeys, check_home_keys, read_home_keys
+from node.metrics import Metrics
+from node.rules import check_own_statement
+from node.state import State, load_state
+from node.store.reader import Reader
+from node.store.schema import connect, migrate
+from node.world import World
+from node.writer import Writer
+
+
+class Node:
+    """An opened home. `start` begins to write, `stop` ends after what waits is on disk."""
+
+    def __init__(
+        self,
+        *,
+        home: Path,
+        settings: Settings,
+        passphrase: bytes,
+        world: World,
+        raise_mark: Callable[[int, bytes], None] = lambda size, root: None,
+    ) -> None:
+        self.home = home
+        self.settings = settings
+        self.world = world
+        self.metrics = Metrics()
+        self.keys: HomeKeys = read_home_keys(home, passphrase)
+        self._database = connect(home / DATABASE, write=True)
+        migrate(self._database)
+        self._local = threading.local()
+        self._readers: list[Reader] = []
+        self._readers_lock = threading.Lock()
+        state = load_state(Reader(self._database))
+        check_home_keys(self.keys, self._opening(state))
+        self.writer = Writer(
+            database=self._database,
+            state=state,
+            vkey=log_vkey(state.origin, self.keys.log.seed),
+            log_seed=self.keys.log.seed,
+            world=world,
+            metrics=self.metrics,
+            raise_mark=raise_mark,
+        )
+        self._blocks: dict[str, UnavailableError] = {}
+
+    @property
+    def state(self) -> State:
+        """What was committed last."""
+        return self.writer.state
+
+    @property
+    def reader(self) -> Reader:
+        """This thread's view of the database."""
+        reader: Reader | None = getattr(self._local, "reader", None)
+        if reader is None:
+            reader = Reader.open(self.home / DATABASE)
+            self._local.reader = reader
+            with self._readers_lock:
+                self._readers.append(reader)
+        return reader
+
+    def start(self) -> None:
+        """Begin to write."""
+        self.writer.start()
+
+    def stop(self) -> None:
+        """Put what waits on disk, then close everything."""
+        self.writer.stop()
+        with self._readers_lock:
+            for reader in self._readers:
+                reader.close()
+            self._readers.clear()
+        self._database.close()
+
+    # Writing
+
+    def block(self, name: str, error: UnavailableError | None) -> None:
+        """Refuse own statements for a named reason, or, with None, no longer for it."""
+        if error is None:
+            self._blocks.pop(name, None)
+        else:
+            self._blocks[name] = error
+
+    @property
+    def blocks(self) -> dict[str, UnavailableError]:
+        """Why own statements are refused at present, by name; empty where they are not."""
+        return dict(self._blocks)
+
+    def check_may_write(self) -> None:
+        """Raises UnavailableError while the node must not add to its own log."""
+        for error in self._blocks.values():
+            raise error
+
+    def draft(
+        self,
+        kind: str,
+        body: dict[str, Value],
+        *,
+        audience: Sequence[str] | None = None,
+        idempotency_key: str | None = None,
+        index: int = 0,
+    ) -> Draft:
+        """A draft of an unsigned statement, under a nonce of its own or of an `Idempotency-Key`."""
+        if idempotency_key is None:
+            nonce = self.world.random(NONCE_BYTES)
+        else:
+            nonce = write_nonce(idempotency_key, index)
+        statement = Statement(
+            kind=kind,
+            audience=None if audience is None else tuple(sorted(set(audience))),
+            body=body,
+            nonce=nonce,
+        )
+        return make_draft(statement, replayable=idempotency_key is not None)
+
+    def record(self, drafts: Sequence[Draft]) -> Future[list[Recorded]]:
+        """Record statements in the own log, all or none; done when they are on disk.
+
+        The future raises what the rules of their kinds or the writer refuse.
+        """
+        try:
+            self.check_may_write()
+            for draft in drafts:
+                check_own_statement(self.state, self.reader, draft.statement)
+        except TallyError as error:
+            refused: Future[list[Recorded]] = Future()
+            refused.set_exception(error)
+            return refused
+        return self.writer.append(drafts)
+
+    def _opening(self, state: State) -> Statement:
+        payload = Reader(self._database).payload(state.origin, 0)
+        # load_state read it already.
+        return parse_statement(payload[1] if payload else b"", f"{state.origin} entry 0")

@@ -1,0 +1,145 @@
+"""What a node knows at one moment: the heads of all logs, the roster, and which logs are quarantined.
+
+Values here never change; the writer puts a new `State` in place after each commit, so whoever took one
+sees a consistent picture that is on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from ledger.errors import MissingError
+from ledger.log.entry import parse_entry
+from ledger.log.intake import Copy
+from ledger.log.note import add_signatures, parse_note
+from ledger.log.statement import Statement, parse_statement
+from ledger.members.roster import ROSTER_KINDS, Roster, fold_roster, found_roster
+from ledger.members.witnessing import is_witnessed
+from node.store.reader import Reader, StoredNote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """A log as it stands here: its copy, the newest signed note, and the newest that is witnessed.
+
+    `time_ms` is the time of its last entry.
+    """
+
+    number: int
+    copy: Copy
+    time_ms: int = 0
+    newest: StoredNote | None = None
+    witnessed: StoredNote | None = None
+
+    @property
+    def witnessed_size(self) -> int:
+        """Entries below this position are witnessed."""
+        return self.witnessed.size if self.witnessed else 0
+
+    def notes(self) -> list[StoredNote]:
+        """The notes that are kept, each size once, smallest first."""
+        kept = {note.size: note for note in (self.witnessed, self.newest) if note}
+        return [kept[size] for size in sorted(kept)]
+
+    def with_note(self, note: StoredNote, roster: Roster) -> Head:
+        """The head with a note of this log, whose signature and root were checked, taken into account."""
+        newest = self.newest
+        if newest is None or note.size > newest.size:
+            newest = note
+        elif note.size == newest.size:
+            newest = note = replace(newest, note=_merged(newest.note, note.note))
+        witnessed = self.witnessed
+        if note.size >= self.witnessed_size and is_witnessed(roster, note.note):
+            witnessed = note
+        return replace(self, newest=newest, witnessed=witnessed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """One consistent picture. `quarantined` names the logs that evidence was recorded against."""
+
+    origin: str
+    roster: Roster
+    heads: Mapping[str, Head]
+    quarantined: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def organization(self) -> str:
+        """Whose node this is."""
+        return self.origin.partition("/")[0]
+
+    @property
+    def own(self) -> Head:
+        """The head of the own log."""
+        return self.heads[self.origin]
+
+    def head(self, origin: str) -> Head:
+        """The head of a log.
+
+        Raises:
+            MissingError: this home holds no copy of it.
+        """
+        try:
+            return self.heads[origin]
+        except KeyError:
+            raise MissingError(f"log {origin}", found="no copy here", expected="a member's log") from None
+
+    def copy(self, origin: str) -> Copy:
+        """The copy of a log, which may not have an entry yet."""
+        head = self.heads.get(origin)
+        return head.copy if head else Copy(origin=origin, last=self.roster.network)
+
+    def is_witnessed(self, origin: str, seq: int) -> bool:
+        """Whether more than half of the witnesses cosigned a checkpoint that covers an entry."""
+        head = self.heads.get(origin)
+        return head is not None and seq < head.witnessed_size
+
+    def partners(self) -> list[str]:
+        """The other members, by name."""
+        return sorted(name for name in self.roster.members if name != self.organization)
+
+
+def fold_standing(state: State, *, origin: str, seq: int, leaf: bytes, statement: Statement) -> State:
+    """The state after a statement that changes who stands how in the network."""
+    if statement.kind in ROSTER_KINDS:
+        roster = fold_roster(state.roster, origin=origin, seq=seq, leaf=leaf, statement=statement)
+        return replace(state, roster=roster)
+    if statement.kind == "evidence" and origin == state.origin:
+        return replace(state, quarantined=state.quarantined | {statement.text("origin")})
+    return state
+
+
+def load_state(reader: Reader) -> State:
+    """The state of a home as its database has it.
+
+    Raises:
+        MissingError: there is no entry 0 of the own log, or no payload for it.
+    """
+    origin = reader.own_origin()
+    opening = reader.payload(origin, 0)
+    if opening is None:
+        raise MissingError(f"{origin} entry 0", found="no payload", expected="the opening of the log")
+    statement = parse_statement(opening[1], f"{origin} entry 0")
+    state = State(origin=origin, roster=found_roster(statement.data("founding")), heads={})
+    for number, seq in reader.roster_positions():
+        record = reader.record(reader.origin_of(number), seq)
+        if record.statement is not None:
+            state = fold_standing(
+                state, origin=record.origin, seq=seq, leaf=record.leaf, statement=record.statement
+            )
+    heads = {name: _load_head(reader, name, state.roster) for name in reader.origins()}
+    return replace(state, heads=heads)
+
+
+def _load_head(reader: Reader, origin: str, roster: Roster) -> Head:
+    copy = reader.copy(origin, roster.network)
+    time_ms = parse_entry(reader.entry(origin, copy.size - 1)).time_ms if copy.size else 0
+    head = Head(number=reader.number(origin), copy=copy, time_ms=time_ms)
+    for note in reader.notes(origin):
+        head = head.with_note(note, roster)
+    return head
+
+
+def _merged(note: str, more: str) -> str:
+    return add_signatures(note, "".join(line.line for line in parse_note(more).signatures))

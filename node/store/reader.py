@@ -1,0 +1,273 @@
+"""Reading a home's database: entries, payloads, heads, and the derived indexes.
+
+A `Reader` belongs to one thread. It asks only for what it needs: a proof reads a few tiles, a page of a
+log reads that page. Everything it gives is bytes as stored; who needs trust checks them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from ledger.errors import MissingError, short
+from ledger.log.entry import Entry, leaf_hash, parse_entry
+from ledger.log.intake import Copy
+from ledger.log.statement import Statement, parse_statement
+from ledger.log.tile import TILE_HASHES, TileReader, read_edge
+from node.store.schema import connect
+
+OWN = 1
+"""The number of the home's own log in the table `log`."""
+
+_TILE_SHIFT = 48
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredNote:
+    """A signed note of a log, and the consistency proof from the copy's size to its size."""
+
+    size: int
+    note: str
+    proof: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One entry with its statement; `statement` is None where this home has no payload for it."""
+
+    origin: str
+    seq: int
+    leaf: bytes
+    entry: Entry
+    statement: Statement | None
+
+
+def prefix_of(data: bytes) -> int:
+    """The first six bytes as the integer that SQLite indexes: rarely shared, and small."""
+    return int.from_bytes(data[:6], "big", signed=True)
+
+
+def tile_id(level: int, index: int) -> int:
+    """The row of a tile."""
+    return level << _TILE_SHIFT | index
+
+
+class Reader:
+    """A view of one database through one connection."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._numbers: dict[str, int] = {}
+
+    @classmethod
+    def open(cls, path: Path) -> Reader:
+        """Open a database for reading; raises UnavailableError where there is none."""
+        return cls(connect(path, write=False))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.database.close()
+
+    # Logs
+
+    def origins(self) -> list[str]:
+        """The logs in this home, its own first."""
+        return [row[0] for row in self._rows("SELECT origin FROM log ORDER BY number")]
+
+    def own_origin(self) -> str:
+        """The home's own log."""
+        return str(self._rows("SELECT origin FROM log WHERE number = ?", OWN)[0][0])
+
+    def number(self, origin: str) -> int:
+        """The number of a log's tables.
+
+        Raises:
+            MissingError: this home has no copy of that log.
+        """
+        if origin not in self._numbers:
+            rows = self._rows("SELECT number FROM log WHERE origin = ?", origin)
+            if not rows:
+                raise MissingError(
+                    f"log {origin}", found="no copy here", expected="a log that this home holds"
+                )
+            self._numbers[origin] = int(rows[0][0])
+        return self._numbers[origin]
+
+    def origin_of(self, number: int) -> str:
+        """The origin of a log by its number."""
+        for origin, known in self._numbers.items():
+            if known == number:
+                return origin
+        origin = str(self._rows("SELECT origin FROM log WHERE number = ?", number)[0][0])
+        self._numbers[origin] = number
+        return origin
+
+    def size(self, origin: str) -> int:
+        """How many entries of a log this home holds."""
+        rows = self._rows(f"SELECT max(seq) + 1 FROM entry_{self.number(origin)}")
+        return int(rows[0][0] or 0)
+
+    def notes(self, origin: str) -> list[StoredNote]:
+        """The signed notes kept for a log, smallest first."""
+        rows = self._rows(
+            "SELECT size, note, proof FROM checkpoint WHERE log = ? ORDER BY size", self.number(origin)
+        )
+        return [
+            StoredNote(size=size, note=note, proof=tuple(proof[i : i + 32] for i in range(0, len(proof), 32)))
+            for size, note, proof in rows
+        ]
+
+    # Entries and payloads
+
+    def entries(self, origin: str, start: int, count: int) -> list[bytes]:
+        """Up to `count` entries from position `start`, in order."""
+        return [
+            row[0]
+            for row in self._rows(
+                f"SELECT entry FROM entry_{self.number(origin)} WHERE seq >= ? AND seq < ? ORDER BY seq",
+                start,
+                start + count,
+            )
+        ]
+
+    def entry(self, origin: str, seq: int) -> bytes:
+        """One entry.
+
+        Raises:
+            MissingError: this home does not hold that position.
+        """
+        rows = self._rows(f"SELECT entry FROM entry_{self.number(origin)} WHERE seq = ?", seq)
+        if not rows:
+            raise MissingError(
+                f"{origin} entry {seq}", found="not here", expected=f"a position below {self.size(origin)}"
+            )
+        return bytes(rows[0][0])
+
+    def payload(self, origin: str, seq: int) -> tuple[bytes, bytes] | None:
+        """Salt and payload of an entry, or None where this home does not have them."""
+        rows = self._rows(f"SELECT salt, payload FROM payload_{self.number(origin)} WHERE seq = ?", seq)
+        return (rows[0][0], rows[0][1]) if rows else None
+
+    def payloads(self, origin: str, start: int, count: int) -> list[tuple[int, bytes, bytes]]:
+        """Those of a run's payloads that this home has, as (seq, salt, payload)."""
+        return self._rows(
+            f"SELECT seq, salt, payload FROM payload_{self.number(origin)} "
+            "WHERE seq >= ? AND seq < ? ORDER BY seq",
+            start,
+            start + count,
+        )
+
+    def record(self, origin: str, seq: int) -> Record:
+        """One entry with its statement. Raises MissingError where the entry is not here."""
+        data = self.entry(origin, seq)
+        where = f"{origin} entry {seq}"
+        found = self.payload(origin, seq)
+        statement = None if found is None else parse_statement(found[1], where)
+        entry = parse_entry(data, where)
+        return Record(origin=origin, seq=seq, leaf=leaf_hash(data), entry=entry, statement=statement)
+
+    def find(self, leaf: bytes) -> tuple[str, int]:
+        """The log and position of the entry with this leaf hash.
+
+        Raises:
+            MissingError: this home holds no such entry.
+        """
+        for number, seq in self._rows("SELECT log, seq FROM leaf WHERE prefix = ?", prefix_of(leaf)):
+            origin = self.origin_of(number)
+            if leaf_hash(self.entry(origin, seq)) == leaf:
+                return origin, seq
+        raise MissingError(
+            f"entry {short(leaf)}",
+            found="not here",
+            expected="the hash of an entry that this home holds",
+            action="wait until its log has been synced, or check the hash",
+        )
+
+    def own_nonces(self, nonce: bytes) -> Iterator[int]:
+        """Positions in the own log whose nonce begins like this one."""
+        for (seq,) in self._rows("SELECT seq FROM nonce WHERE prefix = ?", prefix_of(nonce)):
+            yield int(seq)
+
+    # The tree
+
+    def hashes(self, origin: str, size: int | None = None) -> TileReader:
+        """The nodes of a log's tree at its size here, or at a smaller one."""
+
+        def fetch(level: int, index: int, width: int) -> bytes:
+            return self.read_tile(origin, level, index, width)
+
+        return TileReader(self.size(origin) if size is None else size, fetch)
+
+    def copy(self, origin: str, network: bytes) -> Copy:
+        """The copy of a log as it stands here; `network` is the id, for a log without entries."""
+        return self.copy_at(origin, network, self.size(origin))
+
+    def copy_at(self, origin: str, network: bytes, size: int) -> Copy:
+        """The copy of a log as it stood at a size up to the one here."""
+        last = leaf_hash(self.entry(origin, size - 1)) if size else network
+        return Copy(origin=origin, last=last, edge=read_edge(self.hashes(origin, size), size))
+
+    def read_tile(self, origin: str, level: int, index: int, width: int) -> bytes:
+        """The first `width` hashes of a tile; level 0 of the newest tile is hashed from its entries.
+
+        Raises:
+            MissingError: the log is not that long here.
+        """
+        number = self.number(origin)
+        rows = self._rows(f"SELECT hashes FROM tile_{number} WHERE id = ?", tile_id(level, index))
+        hashes = bytes(rows[0][0]) if rows else b""
+        if not hashes and level == 0:
+            hashes = b"".join(map(leaf_hash, self.entries(origin, index * TILE_HASHES, width)))
+        if len(hashes) < width * 32:
+            raise MissingError(
+                f"{origin} tile {level}/{index}",
+                found=f"{len(hashes) // 32} hashes",
+                expected=f"{width}",
+                action="run `tally doctor --rebuild`",
+            )
+        return hashes[: width * 32]
+
+    # Derived indexes
+
+    def roster_positions(self) -> list[tuple[int, int]]:
+        """(log number, seq) of the entries that make the roster, each log's in order."""
+        return self._rows("SELECT log, seq FROM roster ORDER BY log, seq")
+
+    def agreement_hashes(self) -> list[bytes]:
+        """The agreements that any entry here is about."""
+        return [bytes(row[0]) for row in self._rows("SELECT DISTINCT hash FROM agreement ORDER BY hash")]
+
+    def agreement_records(self, agreement: bytes) -> list[Record]:
+        """The entries about one agreement whose payload is here, by log and position."""
+        rows = self._rows("SELECT log, seq FROM agreement WHERE hash = ? ORDER BY log, seq", agreement)
+        return [self.record(self.origin_of(number), seq) for number, seq in rows]
+
+    def events_touching(self, name: str) -> list[Record]:
+        """The events that touch a thing (canonical identifier), by log and position."""
+        rows = self._rows(
+            "SELECT e.log, e.seq FROM thing t JOIN touch x ON x.thing = t.id JOIN event e ON e.id = x.event "
+            "WHERE t.name = ? ORDER BY e.log, e.seq",
+            name,
+        )
+        return [self.record(self.origin_of(number), seq) for number, seq in rows]
+
+    def events_by(self, column: str, prefix: int) -> list[tuple[str, int]]:
+        """(origin, seq) of events by the prefix of their `identity` or `capture`."""
+        rows = self._rows(f"SELECT log, seq FROM event WHERE {column} = ? ORDER BY log, seq", prefix)
+        return [(self.origin_of(number), seq) for number, seq in rows]
+
+    def newest_events(self, limit: int, before: int | None = None) -> list[tuple[int, str, int]]:
+        """(row, origin, seq) of events in the order of arrival, newest first."""
+        rows = self._rows(
+            "SELECT id, log, seq FROM event WHERE id < ? ORDER BY id DESC LIMIT ?",
+            2**62 if before is None else before,
+            limit,
+        )
+        return [(row, self.origin_of(number), seq) for row, number, seq in rows]
+
+    def _rows(self, sql: str, *values: int | str | bytes) -> list[tuple[Any, ...]]:
+        return self.database.conn.execute(sql, values).fetchall()

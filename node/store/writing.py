@@ -1,0 +1,141 @@
+"""Writing into a home's database, inside the one transaction that the writer holds.
+
+Nothing here commits. `Writing` keeps truth and derived tables in step: what adds an entry also adds its
+tiles and its places in the indexes, so that a commit leaves nothing half-written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlite_utils import Database
+
+from ledger.log.entry import leaf_hash
+from ledger.log.intake import Grown
+from ledger.log.tile import Edge, Tile
+from node.store.indexing import Indexed, IndexedEvent
+from node.store.reader import OWN, Reader, prefix_of, tile_id
+from node.store.schema import DERIVED_TABLES, create_derived_tables, create_log_tables
+
+
+class Writing:
+    """The statements of one writer connection. `reader` sees what was written so far."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.reader = Reader(database)
+        self._things: dict[str, int] = {}
+
+    # Truth
+
+    def add_log(self, origin: str) -> int:
+        """Make room for one more log; gives its number."""
+        row = self.database.execute(
+            "INSERT INTO log (origin) VALUES (?) RETURNING number", [origin]
+        ).fetchone()
+        number = int(row[0])
+        create_log_tables(self.database, number)
+        return number
+
+    def add_entries(self, number: int, grown: Grown) -> None:
+        """Add entries that passed the door, with their tiles and their places in the index of hashes."""
+        first = grown.before.size
+        self._many(f"INSERT INTO entry_{number} VALUES (?, ?)", enumerate(grown.entries, first))
+        self._index_tree(number, first, grown.leaves, grown.tiles, grown.after.edge)
+
+    def add_payloads(self, number: int, payloads: Iterable[tuple[int, bytes, bytes]]) -> None:
+        """Add payloads as (seq, salt, payload); one that is there already stays."""
+        self._many(f"INSERT OR IGNORE INTO payload_{number} VALUES (?, ?, ?)", payloads)
+
+    def set_notes(self, number: int, notes: Iterable[tuple[int, str, bytes]]) -> None:
+        """Replace the notes kept for a log by these, as (size, note, joined proof)."""
+        self.database.execute("DELETE FROM checkpoint WHERE log = ?", [number])
+        self._many("INSERT INTO checkpoint VALUES (?, ?, ?, ?)", [(number, *note) for note in notes])
+
+    # Derived
+
+    def index(self, number: int, indexed: Iterable[tuple[int, Indexed]]) -> None:
+        """Put statements, by position, into the derived indexes."""
+        items = list(indexed)
+        if number == OWN:
+            self._many(
+                "INSERT OR IGNORE INTO nonce VALUES (?, ?)",
+                sorted((prefix_of(item.nonce), seq) for seq, item in items),
+            )
+        for seq, item in items:
+            if item.in_roster:
+                self._run("INSERT OR IGNORE INTO roster VALUES (?, ?)", number, seq)
+            if item.agreement is not None:
+                self._run("INSERT OR IGNORE INTO agreement VALUES (?, ?, ?)", item.agreement, number, seq)
+            if item.event is not None:
+                self._index_event(number, seq, item.event)
+
+    def clear_derived(self) -> None:
+        """Drop everything that can be made again from the truth."""
+        for table in DERIVED_TABLES:
+            self.database.execute(f"DROP TABLE IF EXISTS {table}")
+        create_derived_tables(self.database)
+        self._things.clear()
+        for origin in self.reader.origins():
+            self.database.execute(f"DELETE FROM tile_{self.reader.number(origin)}")
+
+    def forget_caches(self) -> None:
+        """After a rollback: what was remembered of rows that are not there."""
+        self._things.clear()
+        self.reader = Reader(self.database)
+
+    def rebuild_tree(self, number: int, runs: Iterable[Sequence[bytes]]) -> Edge:
+        """Make tiles and the index of hashes of one log again, from runs of its entries."""
+        edge = Edge()
+        for run in runs:
+            leaves = list(map(leaf_hash, run))
+            first = edge.size
+            edge, tiles = edge.extended(leaves)
+            self._index_tree(number, first, leaves, tiles, edge)
+        return edge
+
+    def _index_event(self, number: int, seq: int, event: IndexedEvent) -> None:
+        row = self.database.execute(
+            "INSERT INTO event (log, seq, identity, capture, time) VALUES (?, ?, ?, ?, ?) RETURNING id",
+            [number, seq, prefix_of(event.identity), prefix_of(event.capture), event.time_ms],
+        ).fetchone()
+        things = sorted(self._thing(name) for name in event.things)
+        self._many("INSERT OR IGNORE INTO touch VALUES (?, ?)", [(thing, row[0]) for thing in things])
+
+    def _thing(self, name: str) -> int:
+        known = self._things.get(name)
+        if known is not None:
+            return known
+        conn = self.database.conn
+        row = conn.execute("SELECT id FROM thing WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            row = conn.execute("INSERT INTO thing (name) VALUES (?) RETURNING id", (name,)).fetchone()
+        if len(self._things) > 100_000:
+            self._things.clear()
+        self._things[name] = int(row[0])
+        return int(row[0])
+
+    def _index_tree(
+        self, number: int, first: int, leaves: Sequence[bytes], tiles: Sequence[Tile], edge: Edge
+    ) -> None:
+        """Keep level 0 in full tiles only, higher levels as far as they go, since they grow rarely.
+
+        The newest tile of level 0 is hashed again from at most 255 entries whenever it is asked for.
+        """
+        self._many(
+            "INSERT INTO leaf VALUES (?, ?, ?)",
+            sorted((prefix_of(leaf), number, seq) for seq, leaf in enumerate(leaves, first)),
+        )
+        if not tiles:
+            return
+        upper = [tile for tile in edge.partial_tiles() if tile.level > 0]
+        self._many(
+            f"INSERT INTO tile_{number} VALUES (?, ?) ON CONFLICT DO UPDATE SET hashes = excluded.hashes",
+            [(tile_id(tile.level, tile.index), tile.data) for tile in (*tiles, *upper)],
+        )
+
+    def _run(self, sql: str, *values: int | str | bytes) -> None:
+        self.database.conn.execute(sql, values)
+
+    def _many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        self.database.conn.executemany(sql, rows)

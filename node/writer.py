@@ -1,0 +1,370 @@
+"""The one writer: a thread that takes whatever waits, and makes one commit of it.
+
+A commit goes through these steps; what happens if the process dies there stands beside each.
+
+1. Take every job that waits. (Nothing was promised.)
+2. Begin a transaction; put partners' runs and notes in; make entries out of drafts and pass them through
+   the same door as partners' entries, under a checkpoint signed for them. (The transaction is gone, and
+   with it the only copy of that checkpoint: no byte of it left this thread.)
+3. COMMIT, with the write-ahead log forced to disk. (Either all of it is there after a restart, or none.)
+4. Put the new state in place, raise the high-water mark, answer. (The entries are there; a client that
+   repeats its request under the same Idempotency-Key is told so.)
+"""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+
+from sqlite_utils import Database
+
+from ledger.errors import ConflictError, TallyError, UnavailableError
+from ledger.log.checkpoint import Checkpoint, seal_checkpoint
+from ledger.log.entry import SALT_BYTES, commit_to, leaf_hash, parse_entry, seal_entries
+from ledger.log.intake import Accepted, cover, grow_copy
+from ledger.log.note import VerifierKey
+from ledger.log.statement import Statement
+from node.drafts import Draft, Recorded, check_same_statement, find_recorded
+from node.metrics import Metrics
+from node.state import Head, State, fold_standing
+from node.store.indexing import STANDING_KINDS, Indexed
+from node.store.reader import StoredNote
+from node.store.writing import Writing
+from node.world import World
+
+MAX_COMMIT_ENTRIES = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRun:
+    """A partner's run that passed the door, with what else came along; `statements` are those read."""
+
+    accepted: Accepted
+    note: StoredNote
+    payloads: Sequence[tuple[int, bytes, bytes]] = ()
+    indexed: Sequence[tuple[int, Indexed]] = ()
+    statements: Sequence[tuple[int, bytes, Statement]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What a commit changed: the logs that grew or got notes, and the agreements that entries are about."""
+
+    origins: frozenset[str]
+    agreements: frozenset[bytes]
+
+
+@dataclass(slots=True)
+class _Job:
+    """Something to do in a commit; exactly one of the first four is set."""
+
+    future: Future[list[Recorded]]
+    drafts: Sequence[Draft] = ()
+    run: StoredRun | None = None
+    note: tuple[str, StoredNote] | None = None
+    payloads: tuple[str, Sequence[tuple[int, bytes, bytes]], Sequence[tuple[int, Indexed]]] | None = None
+    places: Sequence[tuple[int, bool]] = ()
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A commit in the making."""
+
+    state: State
+    heads: dict[str, Head]
+    drafts: list[Draft] = field(default_factory=list)
+    origins: set[str] = field(default_factory=set)
+    agreements: set[bytes] = field(default_factory=set)
+    nonces: dict[bytes, int] = field(default_factory=dict)
+    identities: dict[bytes, int] = field(default_factory=dict)
+
+
+class Writer:
+    """Owns the only connection that writes. `state` is what was committed last."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        state: State,
+        vkey: VerifierKey,
+        log_seed: bytes,
+        world: World,
+        metrics: Metrics,
+        raise_mark: Callable[[int, bytes], None],
+    ) -> None:
+        self.state = state
+        self._database = database
+        self._writing = Writing(database)
+        self._vkey = vkey
+        self._seed = log_seed
+        self._world = world
+        self._metrics = metrics
+        self._raise_mark = raise_mark
+        self._listeners: list[Callable[[Changes], None]] = []
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._broken: UnavailableError | None = None
+        self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to commit."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Commit what waits, then end."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def listen(self, listener: Callable[[Changes], None]) -> None:
+        """Have `listener` called in the writer's thread after every commit; it must return at once."""
+        self._listeners.append(listener)
+
+    def append(self, drafts: Sequence[Draft]) -> Future[list[Recorded]]:
+        """Append statements to the own log: all or none of them, answered once they are on disk.
+
+        What was recorded before (same nonce, or the same event) is not recorded again.
+        """
+        return self._submit(_Job(Future(), drafts=drafts))
+
+    def store_run(self, run: StoredRun) -> Future[list[Recorded]]:
+        """Store a run that passed the door; ConflictError if its log changed since."""
+        return self._submit(_Job(Future(), run=run))
+
+    def store_note(self, origin: str, note: StoredNote) -> Future[list[Recorded]]:
+        """Keep a checked note, or its cosignatures, if it is newer or better witnessed than what is kept."""
+        return self._submit(_Job(Future(), note=(origin, note)))
+
+    def store_payloads(
+        self,
+        origin: str,
+        payloads: Sequence[tuple[int, bytes, bytes]],
+        indexed: Sequence[tuple[int, Indexed]],
+    ) -> Future[list[Recorded]]:
+        """Keep checked payloads of entries that are here already."""
+        return self._submit(_Job(Future(), payloads=(origin, payloads, indexed)))
+
+    def _submit(self, job: _Job) -> Future[list[Recorded]]:
+        if self._broken is not None:
+            job.future.set_exception(self._broken)
+        else:
+            self._jobs.put(job)
+        return job.future
+
+    # The thread
+
+    def _work(self) -> None:
+        while True:
+            jobs, last = self._take()
+            if jobs:
+                self._commit(jobs)
+            if last:
+                return
+
+    def _take(self) -> tuple[list[_Job], bool]:
+        """Wait for a job, then take what else waits, up to a limit."""
+        jobs: list[_Job] = []
+        entries = 0
+        job = self._jobs.get()
+        while job is not None:
+            jobs.append(job)
+            entries += len(job.drafts)
+            if entries >= MAX_COMMIT_ENTRIES:
+                return jobs, False
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return jobs, False
+        return jobs, True
+
+    def _commit(self, jobs: Sequence[_Job]) -> None:
+        started = time.perf_counter()
+        pending = _Pending(state=self.state, heads=dict(self.state.heads))
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            # Drafts come last: their positions follow whatever else changed the own log.
+            in_order = sorted(jobs, key=lambda job: bool(job.drafts))
+            done = [job for job in in_order if self._run_job(job, pending)]
+            leaves = self._append_drafts(pending)
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._fail(jobs, error)
+            return
+        self.state = replace(pending.state, heads=pending.heads)
+        own = self.state.own.copy
+        self._raise_mark(own.size, own.root)
+        first = own.size - len(leaves)
+        self._count(pending, len(leaves), time.perf_counter() - started)
+        for job in done:
+            job.future.set_result(self._recorded(job.places, first, leaves))
+        self._tell(pending)
+
+    def _fail(self, jobs: Sequence[_Job], error: sqlite3.Error) -> None:
+        """After an error of the disk nobody knows what is on it: stop writing until a restart looks."""
+        if self._database.conn.in_transaction:
+            self._database.execute("ROLLBACK")
+        self._writing.forget_caches()
+        self._broken = UnavailableError(
+            "store", found=str(error), expected="a commit", action="check the disk, then restart the node"
+        )
+        for job in jobs:
+            if not job.future.done():
+                job.future.set_exception(self._broken)
+
+    def _count(self, pending: _Pending, appended: int, seconds: float) -> None:
+        self._metrics.commits.inc()
+        self._metrics.commit_seconds.observe(seconds)
+        self._metrics.entries_appended.inc(appended)
+        for origin in pending.origins:
+            self._metrics.log_entries.labels(origin).set(pending.heads[origin].copy.size)
+
+    def _tell(self, pending: _Pending) -> None:
+        changes = Changes(origins=frozenset(pending.origins), agreements=frozenset(pending.agreements))
+        if changes.origins:
+            for listener in self._listeners:
+                listener(changes)
+
+    def _run_job(self, job: _Job, pending: _Pending) -> bool:
+        """Do one job inside the transaction; a job that is refused has written nothing."""
+        try:
+            if job.run is not None:
+                self._store_run(job.run, pending)
+            elif job.note is not None:
+                self._store_note(*job.note, pending)
+            elif job.payloads is not None:
+                self._store_payloads(*job.payloads, pending)
+            else:
+                job.places = self._take_drafts(job.drafts, pending)
+        except TallyError as error:
+            job.future.set_exception(error)
+            return False
+        return True
+
+    # Own entries
+
+    def _take_drafts(self, drafts: Sequence[Draft], pending: _Pending) -> list[tuple[int, bool]]:
+        """Give each draft its position, or find where it stands already; refuse all if one contradicts."""
+        base = pending.heads[pending.state.origin].copy.size + len(pending.drafts)
+        places: list[tuple[int, bool]] = []
+        fresh: list[Draft] = []
+        for draft in drafts:
+            seq = self._known(draft, pending)
+            new = seq is None
+            if seq is None:
+                seq = base + len(fresh)
+                fresh.append(draft)
+                pending.nonces[draft.statement.nonce] = seq
+                if draft.identity is not None:
+                    pending.identities[draft.identity] = seq
+            places.append((seq, new))
+        pending.drafts.extend(fresh)
+        return places
+
+    def _known(self, draft: Draft, pending: _Pending) -> int | None:
+        own = pending.heads[pending.state.origin].copy.size
+        seq = pending.nonces.get(draft.statement.nonce)
+        if seq is not None:
+            if seq >= own:
+                check_same_statement(pending.drafts[seq - own].statement, draft.statement)
+            return seq
+        if draft.identity is not None and draft.identity in pending.identities:
+            return pending.identities[draft.identity]
+        return find_recorded(self._writing.reader, pending.state.origin, draft)
+
+    def _recorded(
+        self, places: Sequence[tuple[int, bool]], first: int, leaves: Sequence[bytes]
+    ) -> list[Recorded]:
+        """Positions with their leaf hashes, once they are on disk."""
+        return [
+            Recorded(seq=seq, new=new, leaf=leaves[seq - first] if seq >= first else self._leaf(seq))
+            for seq, new in places
+        ]
+
+    def _leaf(self, seq: int) -> bytes:
+        return leaf_hash(self._writing.reader.entry(self.state.origin, seq))
+
+    def _append_drafts(self, pending: _Pending) -> Sequence[bytes]:
+        """Make entries out of the drafts, sign the checkpoint that ends this commit, pass the door."""
+        if not pending.drafts:
+            return []
+        state = pending.state
+        head = pending.heads[state.origin]
+        first = head.copy.size
+        time_ms = max(self._world.now_ms(), head.time_ms)
+        salts = [self._world.random(SALT_BYTES) for _ in pending.drafts]
+        rows = (
+            (draft.statement.kind, len(draft.payload), commit_to(salt, draft.payload))
+            for salt, draft in zip(salts, pending.drafts, strict=True)
+        )
+        grown = grow_copy(head.copy, seal_entries(head.copy.last, first, time_ms, rows))
+        after = grown.after
+        note = seal_checkpoint(Checkpoint(origin=state.origin, size=after.size, root=after.root), self._seed)
+        payloads = [draft.payload for draft in pending.drafts]
+        stored = StoredRun(
+            accepted=cover(grown, note, self._vkey),
+            note=StoredNote(size=after.size, note=note, proof=()),
+            payloads=list(zip(range(first, after.size), salts, payloads, strict=True)),
+            indexed=[(seq, draft.indexed) for seq, draft in enumerate(pending.drafts, first)],
+            statements=[
+                (seq, grown.leaves[seq - first], draft.statement)
+                for seq, draft in enumerate(pending.drafts, first)
+                if draft.statement.kind in STANDING_KINDS
+            ],
+        )
+        self._store_run(stored, pending)
+        return grown.leaves
+
+    # Anybody's entries
+
+    def _store_run(self, run: StoredRun, pending: _Pending) -> None:
+        grown = run.accepted.grown
+        origin = grown.after.origin
+        head = pending.heads.get(origin)
+        at = head.copy if head else pending.state.copy(origin)
+        if (at.size, at.last) != (grown.before.size, grown.before.last):
+            raise ConflictError(
+                f"log {origin}", found=f"size {at.size} by now", expected=f"size {grown.before.size}"
+            )
+        if head is None:
+            head = Head(number=self._writing.add_log(origin), copy=at)
+        if grown.entries:
+            self._writing.add_entries(head.number, grown)
+            head = replace(head, time_ms=parse_entry(grown.entries[-1]).time_ms)
+        self._writing.add_payloads(head.number, run.payloads)
+        self._writing.index(head.number, run.indexed)
+        state = pending.state
+        for seq, leaf, statement in run.statements:
+            state = fold_standing(state, origin=origin, seq=seq, leaf=leaf, statement=statement)
+        pending.state = state
+        self._set_head(replace(head, copy=grown.after), run.note, pending)
+        pending.agreements.update(item.agreement for _, item in run.indexed if item.agreement is not None)
+
+    def _store_note(self, origin: str, note: StoredNote, pending: _Pending) -> None:
+        self._set_head(pending.heads[origin], note, pending)
+
+    def _set_head(self, head: Head, note: StoredNote, pending: _Pending) -> None:
+        changed = head.with_note(note, pending.state.roster)
+        if changed.notes() != head.notes():
+            rows = [(kept.size, kept.note, b"".join(kept.proof)) for kept in changed.notes()]
+            self._writing.set_notes(head.number, rows)
+        origin = head.copy.origin
+        if changed != pending.heads.get(origin):
+            pending.heads[origin] = changed
+            pending.origins.add(origin)
+
+    def _store_payloads(
+        self,
+        origin: str,
+        payloads: Sequence[tuple[int, bytes, bytes]],
+        indexed: Sequence[tuple[int, Indexed]],
+        pending: _Pending,
+    ) -> None:
+        head = pending.heads[origin]
+        self._writing.add_payloads(head.number, payloads)
+        self._writing.index(head.number, indexed)
+        pending.origins.add(origin)
+        pending.agreements.update(item.agreement for _, item in indexed if item.agreement is not None)

@@ -1,0 +1,200 @@
+"""Receipts: one file that proves offline that an entry is in a log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.errors import InvalidError, MalformedError, TallyError, TooLargeError
+from ledger.log.encoding import encode
+from ledger.log.entry import MAX_PAYLOAD_BYTES, Entry, commit_to, format_entry, leaf_hash
+from ledger.log.note import VerifierKey, log_vkey
+from ledger.log.receipt import (
+    MAX_RECEIPT_BYTES,
+    check_receipt,
+    format_receipt,
+    parse_receipt,
+    prove_receipt,
+)
+
+WITNESSES = ("bolt/w", "dart/w", "port/w")
+
+
+@pytest.fixture(scope="module")
+def bare(log: Any) -> str:
+    return prove_receipt(log.reader, entry=log.entries[7], checkpoint=log.note(13))
+
+
+@pytest.fixture(scope="module")
+def full(log: Any) -> str:
+    return prove_receipt(
+        log.reader,
+        entry=log.entries[7],
+        checkpoint=log.cosigned(13, *WITNESSES),
+        salt=log.salts[7],
+        payload=log.payloads[7],
+    )
+
+
+def test_every_entry_has_a_receipt_under_every_checkpoint_that_covers_it(log: Any) -> None:
+    for size in range(1, 21):
+        note = log.note(size)
+        for seq in range(size):
+            checked = check_receipt(
+                prove_receipt(log.reader, entry=log.entries[seq], checkpoint=note), log.vkey
+            )
+            assert (checked.leaf, checked.entry.seq, checked.checkpoint.size) == (log.leaves[seq], seq, size)
+
+
+def test_a_receipt_shows_the_payload_where_the_holder_chose_to(log: Any, bare: str, full: str) -> None:
+    assert check_receipt(bare, log.vkey).payload is None
+    assert check_receipt(full, log.vkey).payload == log.payloads[7]
+
+
+def test_a_receipt_is_read_as_it_was_written(full: str) -> None:
+    assert format_receipt(parse_receipt(full)) == full
+    assert parse_receipt(full.encode()) == parse_receipt(full)
+
+
+def test_its_lines_are_those_of_the_standard(bare: str) -> None:
+    lines = bare.split("\n")
+    assert lines[0] == "c2sp.org/tlog-proof@v1"
+    assert [line.split(" ")[0] for line in lines[1:3]] == ["extra", "index"]
+    assert all(len(line) == 44 for line in lines[3 : lines.index("")])
+
+
+def test_cosignatures_are_told_with_their_times(
+    log: Any, full: str, witness: Callable[[str], VerifierKey]
+) -> None:
+    checked = check_receipt(full, log.vkey, witnesses=[witness(name) for name in WITNESSES], need=3)
+    assert checked.cosigned == {name: 1_700_000_000 + place for place, name in enumerate(WITNESSES)}
+
+
+def test_too_few_cosignatures_are_refused(log: Any, full: str, witness: Callable[[str], VerifierKey]) -> None:
+    known = [witness("bolt/w"), witness("other/w")]
+    check_receipt(full, log.vkey, witnesses=known, need=1)
+    with pytest.raises(InvalidError, match="cosignatures of 1 witnesses"):
+        check_receipt(full, log.vkey, witnesses=known, need=2)
+
+
+def test_one_witness_given_twice_counts_once(
+    log: Any, full: str, witness: Callable[[str], VerifierKey]
+) -> None:
+    with pytest.raises(InvalidError):
+        check_receipt(full, log.vkey, witnesses=[witness("bolt/w")] * 2, need=2)
+
+
+def test_a_receipt_with_any_byte_changed_is_refused(log: Any, bare: str) -> None:
+    raw = bare.encode()
+    for place in range(len(raw)):
+        for flip in (0x01, 0x20, 0x80):
+            with pytest.raises(TallyError):
+                check_receipt(raw[:place] + bytes([raw[place] ^ flip]) + raw[place + 1 :], log.vkey)
+
+
+@given(st.data())
+def test_a_cosigned_receipt_with_any_byte_changed_is_refused_or_counts_a_witness_less(
+    log: Any, full: str, witness: Callable[[str], VerifierKey], data: Any
+) -> None:
+    known = [witness(name) for name in WITNESSES]
+    raw = full.encode()
+    place = data.draw(st.integers(0, len(raw) - 1))
+    byte = data.draw(st.integers(0, 255).filter(lambda value: value != raw[place]))
+    changed = raw[:place] + bytes([byte]) + raw[place + 1 :]
+    with pytest.raises(TallyError):
+        check_receipt(changed, log.vkey, witnesses=known, need=3)
+    try:
+        checked = check_receipt(changed, log.vkey, witnesses=known)
+    except TallyError:
+        return
+    assert len(checked.cosigned) == 2
+    assert (checked.leaf, checked.payload) == (log.leaves[7], log.payloads[7])
+
+
+def test_a_receipt_cut_anywhere_is_refused(log: Any, bare: str) -> None:
+    for length in range(len(bare)):
+        with pytest.raises(TallyError):
+            check_receipt(bare[:length], log.vkey)
+
+
+def test_another_log_s_key_is_refused(log: Any, bare: str) -> None:
+    with pytest.raises(InvalidError):
+        check_receipt(bare, log_vkey("bolt/0123456789abcdef", log.seed))
+
+
+def test_an_entry_of_another_position_is_refused(log: Any, bare: str) -> None:
+    receipt = parse_receipt(bare)
+    for index in (6, 8):
+        with pytest.raises(InvalidError):
+            check_receipt(format_receipt(replace(receipt, index=index)), log.vkey)
+
+
+def test_another_entry_of_the_same_position_is_refused(log: Any, bare: str, build_log: Any) -> None:
+    other = build_log(20, history="false", fork_at=7).entries[7]
+    with pytest.raises(InvalidError):
+        check_receipt(format_receipt(replace(parse_receipt(bare), extra=encode([other]))), log.vkey)
+
+
+def test_another_payload_is_refused(log: Any, full: str) -> None:
+    for salt, payload in ((log.salts[6], log.payloads[7]), (log.salts[7], log.payloads[6])):
+        extra = encode([log.entries[7], salt, payload])
+        with pytest.raises(InvalidError):
+            check_receipt(format_receipt(replace(parse_receipt(full), extra=extra)), log.vkey)
+
+
+@pytest.mark.parametrize(
+    "extra", [[], ["text"], [b"a", b"b"], [b"a", b"b", b"c", b"d"], {"entry": b"a"}, b"a"]
+)
+def test_an_extra_of_another_shape_is_refused(log: Any, bare: str, extra: Any) -> None:
+    with pytest.raises(MalformedError):
+        check_receipt(format_receipt(replace(parse_receipt(bare), extra=encode(extra))), log.vkey)
+
+
+def test_a_receipt_without_extra_proves_nothing_here(bare: str) -> None:
+    lines = bare.split("\n")
+    with pytest.raises(MalformedError):
+        parse_receipt("\n".join([lines[0], *lines[2:]]))
+
+
+def test_the_largest_payload_fits(log: Any, reader_of: Any, root_of: Any) -> None:
+    payload, salt = bytes(MAX_PAYLOAD_BYTES), bytes(16)
+    entry = format_entry(
+        Entry(
+            seq=0,
+            prev=bytes(32),
+            time_ms=0,
+            kind="event",
+            size=len(payload),
+            commit=commit_to(salt, payload),
+        )
+    )
+    leaf = leaf_hash(entry)
+    alone = replace(log, entries=[entry])
+    receipt = prove_receipt(
+        reader_of([leaf]), entry=entry, checkpoint=alone.note(1), salt=salt, payload=payload
+    )
+    assert check_receipt(receipt, log.vkey).payload == payload
+
+
+def test_a_receipt_over_the_limit_is_refused() -> None:
+    with pytest.raises(TooLargeError):
+        parse_receipt(b"c" * (MAX_RECEIPT_BYTES + 1))
+
+
+def test_no_receipt_is_made_for_an_entry_that_is_not_in_the_log(log: Any, build_log: Any) -> None:
+    other = build_log(20, history="false", fork_at=7).entries[7]
+    with pytest.raises(InvalidError):
+        prove_receipt(log.reader, entry=other, checkpoint=log.note(13))
+    with pytest.raises(MalformedError):
+        prove_receipt(log.reader, entry=log.entries[13], checkpoint=log.note(13))
+
+
+@given(st.binary(max_size=300) | st.binary(max_size=100).map(lambda b: b"c2sp.org/tlog-proof@v1\nextra " + b))
+def test_any_bytes_are_refused(data: bytes) -> None:
+    with pytest.raises(MalformedError):
+        parse_receipt(data)

@@ -1,0 +1,85 @@
+"""Frozen vectors: bytes that were written once and may not change."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from ledger.errors import MalformedError
+from ledger.log.checkpoint import check_cosignature, open_checkpoint
+from ledger.log.encoding import decode, encode
+from ledger.log.entry import check_entries
+from ledger.log.evidence import check_evidence, parse_evidence
+from ledger.log.note import parse_vkey
+from ledger.log.receipt import check_receipt
+from ledger.log.witness import parse_add_checkpoint
+
+FOLDER = Path(__file__).resolve().parents[2] / "vectors" / "log"
+NAMES = ["encoding.json", "entries.json", "notes.json", "tiles.json", "tree.json"]
+
+
+@pytest.fixture(scope="module")
+def make() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_log_vectors", FOLDER / "make.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def read(name: str) -> Any:
+    return json.loads((FOLDER / name).read_text(encoding="ascii"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_today_s_code_writes_the_frozen_bytes(make: ModuleType, name: str) -> None:
+    assert (FOLDER / name).read_text(encoding="ascii") == make.text_of(name)
+
+
+def test_every_file_is_compared(make: ModuleType) -> None:
+    assert sorted(make.FILES) == NAMES == sorted(path.name for path in FOLDER.glob("*.json"))
+
+
+def test_every_accepted_encoding_is_read() -> None:
+    for case in read("encoding.json")["accept"]:
+        data = bytes.fromhex(case["hex"])
+        assert encode(decode(data)) == data
+        assert "json" not in case or decode(data) == case["json"]
+
+
+@pytest.mark.parametrize("why", read("encoding.json")["refuse"])
+def test_every_refused_encoding_is_refused(why: str) -> None:
+    with pytest.raises(MalformedError):
+        decode(bytes.fromhex(read("encoding.json")["refuse"][why]))
+
+
+def test_the_frozen_entries_are_a_log() -> None:
+    vectors = read("entries.json")
+    entries = [bytes.fromhex(row["entry"]) for row in vectors["entries"]]
+    hashes = check_entries(vectors["origin"], entries, start=0, prev=bytes.fromhex(vectors["network_id"]))
+    assert [item.hex() for item in hashes] == [row["leaf"] for row in vectors["entries"]]
+
+
+def test_the_frozen_notes_verify() -> None:
+    vectors = read("notes.json")
+    vkey, witness = parse_vkey(vectors["log_vkey"]), parse_vkey(vectors["witness_vkey"])
+    for size, note in vectors["checkpoints"].items():
+        assert open_checkpoint(note, vkey).size == int(size)
+    assert check_cosignature(vectors["checkpoints"]["13"], vectors["cosignature"], witness) == 1_700_000_000
+    assert check_receipt(vectors["receipt"], vkey).payload is None
+    checked = check_receipt(vectors["receipt_with_payload"], vkey, witnesses=[witness], need=1)
+    assert checked.payload is not None
+    assert check_evidence(parse_evidence(bytes.fromhex(vectors["evidence"])), vkey).place == 13
+    assert parse_add_checkpoint(vectors["add_checkpoint"]).head.size == 20
+
+
+def test_making_vectors_again_overwrites_nothing(make: ModuleType) -> None:
+    before = {name: (FOLDER / name).stat().st_mtime_ns for name in NAMES}
+    make.main()
+    assert {name: (FOLDER / name).stat().st_mtime_ns for name in NAMES} == before

@@ -1,0 +1,211 @@
+"""Writes the frozen vectors of the log beside itself, and refuses to overwrite any.
+
+A vector that changes is a format that changed. If that is meant, remove the file by hand, run
+`python tests/vectors/log/make.py`, and say in `docs/format.md` from which version on the new bytes hold.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from ledger.log.checkpoint import Checkpoint, cosign, format_checkpoint, seal_checkpoint, witness_vkey
+from ledger.log.encoding import encode
+from ledger.log.entry import Entry, commit_to, format_entry, leaf_hash
+from ledger.log.evidence import Evidence, format_evidence
+from ledger.log.note import add_signatures, log_vkey
+from ledger.log.origin import format_origin, format_witness_name
+from ledger.log.receipt import prove_receipt
+from ledger.log.signature import public_key, sign
+from ledger.log.tile import Edge, TileReader, entries_path, format_bundle, log_path, tile_path
+from ledger.log.tree import Frontier, prove_consistency, prove_inclusion
+from ledger.log.witness import AddCheckpoint, format_add_checkpoint
+
+FOLDER = Path(__file__).parent
+NETWORK_ID = sha256(b"tallystick vectors: network").digest()
+ORIGIN = format_origin("acme", NETWORK_ID)
+LOG_SEED = sha256(b"tallystick vectors: log key").digest()
+WITNESS_SEED = sha256(b"tallystick vectors: witness key").digest()
+WITNESS_NAME = format_witness_name("bolt", NETWORK_ID)
+TIME_S = 1_700_000_000
+
+VALUES: list[Any] = [
+    None, False, True, 0, 127, 128, 255, 256, 65535, 65536, 2**32 - 1, 2**32, 2**63 - 1,
+    -1, -32, -33, -128, -129, -32768, -32769, -(2**31), -(2**31) - 1, -(2**63),
+    "", "a", "ä€😀", "x" * 31, "x" * 32, "x" * 255, "x" * 256,
+    [], [1, [2, [3]]], list(range(15)), list(range(16)),
+    {}, {"a": 1, "b": 2}, {"b": 2, "a": 1}, {"￿": 1, "😀": 2}, {str(n): n for n in range(16)},
+]  # fmt: skip
+
+REFUSED = {
+    "nothing": "",
+    "two values": "0102",
+    "a positive integer in a longer form": "cc7f",
+    "a negative integer in a longer form": "d0ff",
+    "a positive integer as a signed one": "d101ff",
+    "2^63": "cf8000000000000000",
+    "a string in a longer form": "d90161",
+    "bytes in a longer form": "c5000161",
+    "an array in a longer form": "dc000101",
+    "a map in a longer form": "de0001a16101",
+    "a half of a pair": "81a161",
+    "a 32-bit float": "ca3f800000",
+    "a 64-bit float": "cb3ff0000000000000",
+    "not a number": "cb7ff8000000000000",
+    "a timestamp": "d6ff00000001",
+    "an extension": "d40501",
+    "the unused first byte": "c1",
+    "a key twice": "82a16101a16101",
+    "keys out of order": "82a16201a16102",
+    "a key of bytes": "81c4016101",
+    "a key that is a number": "810101",
+    "a key that is nil": "81c001",
+    "a string that is not UTF-8": "a1ff",
+    "a lone surrogate": "a3eda080",
+    "an over-long UTF-8 form": "a2c080",
+    "an array that claims 2^32-1 items": "ddffffffff",
+    "seventeen arrays in each other": "91" * 16 + "90",
+}
+
+
+def leaves(count: int) -> list[bytes]:
+    """The leaf hashes of entries that are the decimal digits of their position."""
+    return [leaf_hash(str(index).encode()) for index in range(count)]
+
+
+def log() -> list[dict[str, Any]]:
+    """Twenty entries of one log."""
+    rows: list[dict[str, Any]] = []
+    prev = NETWORK_ID
+    for seq in range(20):
+        salt = sha256(b"tallystick vectors: salt %d" % seq).digest()[:16]
+        payload = encode({"number": seq, "text": "x" * seq * 20})
+        commit = commit_to(salt, payload)
+        kind = "log.open" if seq == 0 else "event"
+        time_ms = TIME_S * 1000 + seq
+        entry = format_entry(
+            Entry(seq=seq, prev=prev, time_ms=time_ms, kind=kind, size=len(payload), commit=commit)
+        )
+        prev = leaf_hash(entry)
+        rows.append({"entry": entry, "leaf": prev, "salt": salt, "payload": payload, "commit": commit})
+    return rows
+
+
+def encoding_vectors() -> dict[str, Any]:
+    """What strict msgpack takes and what it refuses."""
+    accepted = [{"json": value, "hex": encode(value)} for value in VALUES]
+    deepest = "91" * 15 + "90"
+    return {"accept": [*accepted, {"hex": deepest}, {"hex": "c403000102"}], "refuse": REFUSED}
+
+
+def entry_vectors() -> dict[str, Any]:
+    """Entries with what they commit to."""
+    return {"network_id": NETWORK_ID, "origin": ORIGIN, "log_path": log_path(ORIGIN), "entries": log()}
+
+
+def tree_vectors() -> dict[str, Any]:
+    """Roots and proofs over `leaves`."""
+    sizes = [*range(21), 255, 256, 257, 65_537]
+    reader = _reader(300)
+    inclusion = [(0, 1), (0, 2), (6, 7), (0, 20), (13, 20), (19, 20), (256, 257), (7, 300)]
+    consistency = [(1, 2), (6, 7), (8, 20), (13, 20), (20, 20), (256, 257), (255, 300)]
+    return {
+        "roots": {str(size): Frontier().extended(leaves(size)).root() for size in sizes},
+        "inclusion": [
+            {"index": index, "size": size, "proof": prove_inclusion(reader, index, size)}
+            for index, size in inclusion
+        ],
+        "consistency": [
+            {"old": old, "new": new, "proof": prove_consistency(reader, old, new)} for old, new in consistency
+        ],
+    }
+
+
+def tile_vectors() -> dict[str, Any]:
+    """Paths, a bundle, and the hash of every tile of a log of 65,537 leaves."""
+    edge, full = Edge().extended(leaves(65_537))
+    places = [(0, 0, 256), (0, 5, 1), (1, 999, 255), (2, 1000, 256), (0, 1_234_067, 256), (63, 1_234_067, 8)]
+    return {
+        "paths": [
+            {"level": level, "index": index, "width": width, "path": tile_path(level, index, width)}
+            for level, index, width in places
+        ],
+        "entries_paths": [entries_path(0), entries_path(1_234_067, 3)],
+        "bundle": format_bundle([b"", b"one", b"x" * 300]),
+        "tiles": {tile.path: sha256(tile.data).digest() for tile in [*full, *edge.partial_tiles()]},
+    }
+
+
+def note_vectors() -> dict[str, Any]:
+    """Keys, checkpoints, cosignatures, receipts, evidence and a witness request."""
+    rows = log()
+    reader = _reader_of([row["leaf"] for row in rows])
+    heads = {size: _head([row["leaf"] for row in rows[:size]]) for size in (0, 1, 13, 20)}
+    notes = {size: seal_checkpoint(head, LOG_SEED) for size, head in heads.items()}
+    line = cosign(notes[13], WITNESS_NAME, WITNESS_SEED, TIME_S)
+    cosigned = add_signatures(notes[13], line)
+    row = rows[7]
+    other = seal_checkpoint(_head(leaves(13)), LOG_SEED)
+    request = AddCheckpoint(old_size=13, proof=tuple(prove_consistency(reader, 13, 20)), checkpoint=notes[20])
+    return {
+        "log_seed": LOG_SEED,
+        "log_public_key": public_key(LOG_SEED),
+        "log_vkey": log_vkey(ORIGIN, LOG_SEED).text,
+        "witness_seed": WITNESS_SEED,
+        "witness_vkey": witness_vkey(WITNESS_NAME, WITNESS_SEED).text,
+        "signature_of_empty": sign(LOG_SEED, b""),
+        "checkpoint_text": format_checkpoint(heads[13]),
+        "checkpoints": {str(size): note for size, note in notes.items()},
+        "cosignature_time_s": TIME_S,
+        "cosignature": line,
+        "cosigned": cosigned,
+        "receipt": prove_receipt(reader, entry=row["entry"], checkpoint=notes[13]),
+        "receipt_with_payload": prove_receipt(
+            reader, entry=row["entry"], checkpoint=cosigned, salt=row["salt"], payload=row["payload"]
+        ),
+        "evidence": format_evidence(Evidence(form="roots", first=notes[13], second=other)),
+        "add_checkpoint": format_add_checkpoint(request),
+    }
+
+
+FILES = {
+    "encoding.json": encoding_vectors,
+    "entries.json": entry_vectors,
+    "tree.json": tree_vectors,
+    "tiles.json": tile_vectors,
+    "notes.json": note_vectors,
+}
+
+
+def text_of(name: str) -> str:
+    """The text that the file of this name must have; bytes are written as hex."""
+    return json.dumps(FILES[name](), indent=1, ensure_ascii=True, default=bytes.hex) + "\n"
+
+
+def _head(hashes: list[bytes]) -> Checkpoint:
+    return Checkpoint(origin=ORIGIN, size=len(hashes), root=Frontier().extended(hashes).root())
+
+
+def _reader(size: int) -> TileReader:
+    return _reader_of(leaves(size))
+
+
+def _reader_of(hashes: list[bytes]) -> TileReader:
+    edge, full = Edge().extended(hashes)
+    tiles = {(tile.level, tile.index, tile.width): tile.data for tile in [*full, *edge.partial_tiles()]}
+    return TileReader(len(hashes), lambda level, index, width: tiles[level, index, width])
+
+
+def main() -> None:
+    """Write every file that is not there."""
+    for name in FILES:
+        path = FOLDER / name
+        if not path.exists():
+            with path.open("x", encoding="ascii") as file:
+                file.write(text_of(name))
+
+
+if __name__ == "__main__":
+    main()
