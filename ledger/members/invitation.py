@@ -12,8 +12,6 @@ that was meant, so newcomer and member compare the network's words.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import textwrap
 from dataclasses import dataclass
 from hashlib import sha256
@@ -21,6 +19,7 @@ from hashlib import sha256
 from ledger.errors import MalformedError, short
 from ledger.log.encoding import Value, decode, encode
 from ledger.log.kinds import CERTIFICATE, NAME, URL
+from ledger.log.note import format_base64, parse_base64
 from ledger.log.signature import check_signature, sign
 from ledger.members.network import Founding, parse_founding
 from ledger.members.roster import Address
@@ -63,7 +62,7 @@ def seal_invitation(invitation: InvitationFile, node_seed: bytes) -> str:
         }
     )
     outer = encode({"invitation": body, "signature": sign(node_seed, _signed(body))})
-    lines = textwrap.wrap(base64.b64encode(outer).decode(), 76)
+    lines = textwrap.wrap(format_base64(outer), 76)
     return "\n".join([FIRST_LINE, *lines, ""])
 
 
@@ -77,10 +76,7 @@ def open_invitation(text: str, where: str = "invitation") -> InvitationFile:
     first, _, rest = text.partition("\n")
     if first.strip() != FIRST_LINE or len(text) > MAX_FILE_BYTES:
         raise MalformedError(where, found=short(first), expected=f"first line {FIRST_LINE!r}", action=_ACTION)
-    try:
-        outer = decode(base64.b64decode("".join(rest.split()), validate=True), where)
-    except (binascii.Error, ValueError):
-        raise MalformedError(where, found="no base64", expected="base64 lines", action=_ACTION) from None
+    outer = decode(parse_base64("".join(rest.split()), where), where)
     if type(outer) is not dict or list(outer) != ["invitation", "signature"]:
         raise MalformedError(where, found=short(outer), expected="a map of invitation, signature")
     body, signature = outer["invitation"], outer["signature"]
