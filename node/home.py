@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.errors import ConflictError, InvalidError, MissingError
+from ledger.log.encoding import Value
 from ledger.log.intake import Copy
 from ledger.log.note import log_vkey
 from ledger.log.origin import format_origin
@@ -37,6 +38,7 @@ from ledger.members.roster import found_roster
 from node.drafts import make_draft
 from node.keyfiles import INTERACTIVE_COST, Cost, KeyPair, read_key, seal_key, write_key
 from node.metrics import Metrics
+from node.place import HOME_ID_BYTES, Place, machine_id
 from node.state import Head, State
 from node.store.reader import Reader
 from node.store.schema import connect, migrate
@@ -55,13 +57,17 @@ FIRST_ROLES = ("director", "operator")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewHome:
-    """What it takes to make a home: who, for whom the first person's key is, and how keys are sealed."""
+    """What it takes to make a home: who, for whom the first person's key is, and how keys are sealed.
+
+    `state_folder` is where the machine keeps the marks of its homes (see node.place).
+    """
 
     organization: str
     title: str
     person: str
     passphrase: bytes
     world: World
+    state_folder: Path
     cost: Cost = INTERACTIVE_COST
 
 
@@ -184,7 +190,13 @@ def _make_home(path: Path, new: NewHome, founding_of: Callable[[MemberKeys], byt
     draft = path.with_name(f".{path.name}.{os.getpid()}.new")
     draft.mkdir(mode=0o700, parents=True)
     try:
-        origin = _fill_home(draft, new, founding_of)
+        place = Place(
+            home=new.world.random(HOME_ID_BYTES),
+            machine=machine_id(new.state_folder, random=new.world.random),
+            path=str(path.parent.resolve() / path.name),
+            starts=0,
+        )
+        origin = _fill_home(draft, new, place, founding_of)
         if path.exists():
             path.rmdir()
         draft.rename(path)
@@ -193,7 +205,7 @@ def _make_home(path: Path, new: NewHome, founding_of: Callable[[MemberKeys], byt
     return origin
 
 
-def _fill_home(folder: Path, new: NewHome, founding_of: Callable[[MemberKeys], bytes]) -> str:
+def _fill_home(folder: Path, new: NewHome, place: Place, founding_of: Callable[[MemberKeys], bytes]) -> str:
     seeds = {name: new.world.random(32) for name in KEY_NAMES}
     (folder / KEYS).mkdir(mode=0o700)
     for name, seed in seeds.items():
@@ -208,20 +220,21 @@ def _fill_home(folder: Path, new: NewHome, founding_of: Callable[[MemberKeys], b
         witness=public_key(seeds["witness"]),
     )
     founding = founding_of(keys)
-    opening = {
+    opening: dict[str, Value] = {
         "founding": founding,
         "keys": keys.as_map(),
         "number": 1,
         "organization": new.organization,
         "title": new.title,
     }
-    grant = {"key": person, "name": new.person, "roles": list(FIRST_ROLES)}
+    grant: dict[str, Value] = {"key": person, "name": new.person, "roles": list(FIRST_ROLES)}
     origin = format_origin(new.organization, network_id(founding))
     with _first_writer(folder / DATABASE, origin, founding, seeds["log"], new.world) as writer:
         statements = [
             Statement(kind=kind, audience=None, body=body, nonce=new.world.random(16))
             for kind, body in (("log.open", opening), ("person.grant", grant))
         ]
+        writer.store_place(place).result()
         writer.append([make_draft(statement) for statement in statements]).result()
     return origin
 

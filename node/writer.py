@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from sqlite_utils import Database
 
@@ -31,8 +32,10 @@ from ledger.log.note import VerifierKey
 from ledger.log.statement import Statement
 from node.drafts import Draft, Recorded, check_same_statement, find_recorded
 from node.metrics import Metrics
+from node.place import Place
 from node.state import Head, State, fold_standing
 from node.store.indexing import STANDING_KINDS, Indexed
+from node.store.place_record import write_place
 from node.store.reader import StoredNote
 from node.store.writing import Writing
 from node.world import World
@@ -60,18 +63,6 @@ class Changes:
 
 
 @dataclass(slots=True)
-class _Job:
-    """Something to do in a commit; exactly one of the first four is set."""
-
-    future: Future[list[Recorded]]
-    drafts: Sequence[Draft] = ()
-    run: StoredRun | None = None
-    note: tuple[str, StoredNote] | None = None
-    payloads: tuple[str, Sequence[tuple[int, bytes, bytes]], Sequence[tuple[int, Indexed]]] | None = None
-    places: Sequence[tuple[int, bool]] = ()
-
-
-@dataclass(slots=True)
 class _Pending:
     """A commit in the making."""
 
@@ -82,6 +73,16 @@ class _Pending:
     agreements: set[bytes] = field(default_factory=set)
     nonces: dict[bytes, int] = field(default_factory=dict)
     identities: dict[bytes, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Job:
+    """Something to do in a commit: `act` gives the places of the drafts it took, which are `entries`."""
+
+    act: Callable[[_Pending], Sequence[tuple[int, bool]]]
+    entries: int = 0
+    future: Future[list[Recorded]] = field(default_factory=Future)
+    places: Sequence[tuple[int, bool]] = ()
 
 
 class Writer:
@@ -129,15 +130,15 @@ class Writer:
 
         What was recorded before (same nonce, or the same event) is not recorded again.
         """
-        return self._submit(_Job(Future(), drafts=drafts))
+        return self._submit(_Job(partial(self._take_drafts, drafts), entries=len(drafts)))
 
     def store_run(self, run: StoredRun) -> Future[list[Recorded]]:
         """Store a run that passed the door; ConflictError if its log changed since."""
-        return self._submit(_Job(Future(), run=run))
+        return self._submit(_Job(partial(self._store_run, run)))
 
     def store_note(self, origin: str, note: StoredNote) -> Future[list[Recorded]]:
         """Keep a checked note, or its cosignatures, if it is newer or better witnessed than what is kept."""
-        return self._submit(_Job(Future(), note=(origin, note)))
+        return self._submit(_Job(partial(self._store_note, origin, note)))
 
     def store_payloads(
         self,
@@ -146,7 +147,11 @@ class Writer:
         indexed: Sequence[tuple[int, Indexed]],
     ) -> Future[list[Recorded]]:
         """Keep checked payloads of entries that are here already."""
-        return self._submit(_Job(Future(), payloads=(origin, payloads, indexed)))
+        return self._submit(_Job(partial(self._store_payloads, origin, payloads, indexed)))
+
+    def store_place(self, place: Place) -> Future[list[Recorded]]:
+        """Record where the home was opened."""
+        return self._submit(_Job(partial(self._store_place, place)))
 
     def _submit(self, job: _Job) -> Future[list[Recorded]]:
         if self._broken is not None:
@@ -172,7 +177,7 @@ class Writer:
         job = self._jobs.get()
         while job is not None:
             jobs.append(job)
-            entries += len(job.drafts)
+            entries += job.entries
             if entries >= MAX_COMMIT_ENTRIES:
                 return jobs, False
             try:
@@ -187,7 +192,7 @@ class Writer:
         try:
             self._database.execute("BEGIN IMMEDIATE")
             # Drafts come last: their positions follow whatever else changed the own log.
-            in_order = sorted(jobs, key=lambda job: bool(job.drafts))
+            in_order = sorted(jobs, key=lambda job: job.entries > 0)
             done = [job for job in in_order if self._run_job(job, pending)]
             leaves = self._append_drafts(pending)
             self._database.execute("COMMIT")
@@ -231,14 +236,7 @@ class Writer:
     def _run_job(self, job: _Job, pending: _Pending) -> bool:
         """Do one job inside the transaction; a job that is refused has written nothing."""
         try:
-            if job.run is not None:
-                self._store_run(job.run, pending)
-            elif job.note is not None:
-                self._store_note(*job.note, pending)
-            elif job.payloads is not None:
-                self._store_payloads(*job.payloads, pending)
-            else:
-                job.places = self._take_drafts(job.drafts, pending)
+            job.places = job.act(pending)
         except TallyError as error:
             job.future.set_exception(error)
             return False
@@ -246,7 +244,7 @@ class Writer:
 
     # Own entries
 
-    def _take_drafts(self, drafts: Sequence[Draft], pending: _Pending) -> list[tuple[int, bool]]:
+    def _take_drafts(self, drafts: Sequence[Draft], pending: _Pending) -> Sequence[tuple[int, bool]]:
         """Give each draft its position, or find where it stands already; refuse all if one contradicts."""
         base = pending.heads[pending.state.origin].copy.size + len(pending.drafts)
         places: list[tuple[int, bool]] = []
@@ -320,7 +318,7 @@ class Writer:
 
     # Anybody's entries
 
-    def _store_run(self, run: StoredRun, pending: _Pending) -> None:
+    def _store_run(self, run: StoredRun, pending: _Pending) -> Sequence[tuple[int, bool]]:
         grown = run.accepted.grown
         origin = grown.after.origin
         head = pending.heads.get(origin)
@@ -342,9 +340,11 @@ class Writer:
         pending.state = state
         self._set_head(replace(head, copy=grown.after), run.note, pending)
         pending.agreements.update(item.agreement for _, item in run.indexed if item.agreement is not None)
+        return ()
 
-    def _store_note(self, origin: str, note: StoredNote, pending: _Pending) -> None:
+    def _store_note(self, origin: str, note: StoredNote, pending: _Pending) -> Sequence[tuple[int, bool]]:
         self._set_head(pending.heads[origin], note, pending)
+        return ()
 
     def _set_head(self, head: Head, note: StoredNote, pending: _Pending) -> None:
         changed = head.with_note(note, pending.state.roster)
@@ -362,9 +362,14 @@ class Writer:
         payloads: Sequence[tuple[int, bytes, bytes]],
         indexed: Sequence[tuple[int, Indexed]],
         pending: _Pending,
-    ) -> None:
+    ) -> Sequence[tuple[int, bool]]:
         head = pending.heads[origin]
         self._writing.add_payloads(head.number, payloads)
         self._writing.index(head.number, indexed)
         pending.origins.add(origin)
         pending.agreements.update(item.agreement for _, item in indexed if item.agreement is not None)
+        return ()
+
+    def _store_place(self, place: Place, _pending: _Pending) -> Sequence[tuple[int, bool]]:
+        write_place(self._database, place)
+        return ()

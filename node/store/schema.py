@@ -7,7 +7,7 @@ Truth (docs/format.md says what the bytes are; `tally verify` checks every colum
     payload_<n>  seq, salt, payload            those of its payloads that this home may have
     checkpoint   log, size, note, proof        per log the newest note, and the newest that is witnessed;
                                                proof: from the copy's size to the note's, where that is larger
-    place        machine, path, starts, check  where this home runs (see node.place)
+    place        home, machine, path, starts, check: where this home runs (see node.place)
 
 Derived (`tally doctor --rebuild` drops it and makes it again from the truth):
 
@@ -15,7 +15,7 @@ Derived (`tally doctor --rebuild` drops it and makes it again from the truth):
     leaf         first 6 bytes of a leaf hash -> log, seq
     nonce        first 6 bytes of a nonce in the own log -> seq
     roster       log, seq of the entries that make the roster
-    event        the events, by identity; thing, touch: which event touches which thing, and how
+    event        the events, by hash and identity; thing, touch: which event touches which thing, and how
     agreement    agreement hash -> log, seq of the entries that are about it
 
 A table per log keeps each log's rows together and every append at the right edge of its tree: rows of
@@ -41,8 +41,8 @@ CREATE TABLE checkpoint (
   proof BLOB NOT NULL, PRIMARY KEY (log, size)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE place (
-  id INTEGER PRIMARY KEY CHECK (id = 1), machine TEXT NOT NULL, path TEXT NOT NULL,
-  starts INTEGER NOT NULL, "check" BLOB NOT NULL
+  id INTEGER PRIMARY KEY CHECK (id = 1), home BLOB NOT NULL, machine TEXT NOT NULL,
+  path TEXT NOT NULL, starts INTEGER NOT NULL, "check" BLOB NOT NULL
 ) STRICT;
 """
 
@@ -57,10 +57,10 @@ CREATE TABLE roster (
   log INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (log, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE event (
-  id INTEGER PRIMARY KEY, log INTEGER NOT NULL, seq INTEGER NOT NULL, identity INTEGER NOT NULL,
-  capture INTEGER NOT NULL, time INTEGER NOT NULL
+  id INTEGER PRIMARY KEY, log INTEGER NOT NULL, seq INTEGER NOT NULL, hash INTEGER NOT NULL,
+  identity INTEGER NOT NULL, capture INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX event_identity ON event (identity);
+CREATE INDEX event_hash ON event (hash, identity);
 CREATE INDEX event_capture ON event (capture);
 CREATE TABLE thing (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE touch (
