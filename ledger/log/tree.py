@@ -69,7 +69,7 @@ class Frontier:
         """
         size = self.size + len(leaf_hashes)
         peaks = dict(zip(_bits(self.size), self.peaks, strict=True))
-        levels = []
+        levels: list[list[bytes]] = []
         new = list(leaf_hashes)
         while new:
             level = len(levels)
@@ -168,15 +168,20 @@ def check_consistency(
         _check_same(where, old_root, new_root)
         return
     path = list(proof) if old_size & (old_size - 1) else [old_root, *proof]
-    if not proof:
-        raise InvalidError(where, found="no hashes", expected="a proof")
-    old_found, new_found = _both_roots(path, old_size, new_size, where)
+    old_found, new_found = path_roots(path, old_size, new_size)
     _check_same(where, old_found, old_root)
     _check_same(where, new_found, new_root)
 
 
-def _both_roots(path: Sequence[bytes], old_size: int, new_size: int, where: str) -> tuple[bytes, bytes]:
-    """The roots of the old and the new tree that a consistency path leads to."""
+def path_roots(path: Sequence[bytes], old_size: int, new_size: int) -> tuple[bytes, bytes]:
+    """The roots of the old and the new tree that a consistency path leads to, where 0 < old < new.
+
+    The path begins with a subtree of the old tree. A consistency proof leaves that one out where it is
+    the whole old tree, that is where the old size is a power of two.
+    """
+    where = f"consistency path of {old_size} and {new_size}"
+    if not path:
+        raise InvalidError(where, found="no hashes", expected="a path")
     position, last = old_size - 1, new_size - 1
     while position & 1:
         position, last = position >> 1, last >> 1

@@ -25,6 +25,7 @@ from ledger.log.entry import (
     format_entry,
     leaf_hash,
     parse_entry,
+    seal_entries,
 )
 
 ROW: list[Any] = [1, 7, b"p" * 32, 1_700_000_000_000, "event", 300, b"c" * 32]
@@ -176,6 +177,15 @@ def test_a_whole_log_passes_and_gives_its_leaf_hashes(log: Any, network_id: byte
 
 def test_a_run_in_the_middle_passes(log: Any) -> None:
     assert check_entries("acme", log.entries[5:], start=5, prev=log.leaves[4]) == log.leaves[5:]
+
+
+def test_entries_sealed_in_a_row_are_those_written_one_by_one(log: Any, network_id: bytes) -> None:
+    parsed = [parse_entry(entry) for entry in log.entries]
+    rows = [(entry.kind, entry.size, entry.commit) for entry in parsed]
+    sealed = seal_entries(network_id, 0, 1_700_000_000_000, rows)
+    assert check_entries("acme", sealed, start=0, prev=network_id)[-1] == leaf_hash(sealed[-1])
+    assert sealed[0] == log.entries[0]
+    assert [parse_entry(entry).time_ms for entry in sealed] == [1_700_000_000_000] * 20
 
 
 def test_no_entries_pass(network_id: bytes) -> None:

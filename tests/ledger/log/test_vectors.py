@@ -14,7 +14,7 @@ from ledger.errors import MalformedError
 from ledger.log.checkpoint import check_cosignature, open_checkpoint
 from ledger.log.encoding import decode, encode
 from ledger.log.entry import check_entries
-from ledger.log.evidence import check_evidence, parse_evidence
+from ledger.log.evidence import check_fork
 from ledger.log.note import parse_vkey
 from ledger.log.receipt import check_receipt
 from ledger.log.witness import parse_add_checkpoint
@@ -75,7 +75,7 @@ def test_the_frozen_notes_verify() -> None:
     assert check_receipt(vectors["receipt"], vkey).payload is None
     checked = check_receipt(vectors["receipt_with_payload"], vkey, witnesses=[witness], need=1)
     assert checked.payload is not None
-    assert check_evidence(parse_evidence(bytes.fromhex(vectors["evidence"])), vkey).place == 13
+    assert check_fork(vectors["checkpoints"]["13"], vectors["fork_of_13"], vkey).place == 13
     assert parse_add_checkpoint(vectors["add_checkpoint"]).head.size == 20
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from ledger.log.checkpoint import Checkpoint, cosign, format_checkpoint, seal_checkpoint, witness_vkey
 from ledger.log.encoding import encode
 from ledger.log.entry import Entry, commit_to, format_entry, leaf_hash
-from ledger.log.evidence import Evidence, format_evidence
+from ledger.log.evidence import prove_fork_path
 from ledger.log.note import add_signatures, log_vkey
 from ledger.log.origin import format_origin, format_witness_name
 from ledger.log.receipt import prove_receipt
@@ -139,7 +139,7 @@ def tile_vectors() -> dict[str, Any]:
 
 
 def note_vectors() -> dict[str, Any]:
-    """Keys, checkpoints, cosignatures, receipts, evidence and a witness request."""
+    """Keys, checkpoints, cosignatures, receipts, a fork and a witness request."""
     rows = log()
     reader = _reader_of([row["leaf"] for row in rows])
     heads = {size: _head([row["leaf"] for row in rows[:size]]) for size in (0, 1, 13, 20)}
@@ -165,7 +165,8 @@ def note_vectors() -> dict[str, Any]:
         "receipt_with_payload": prove_receipt(
             reader, entry=row["entry"], checkpoint=cosigned, salt=row["salt"], payload=row["payload"]
         ),
-        "evidence": format_evidence(Evidence(form="roots", first=notes[13], second=other)),
+        "fork_of_13": other,
+        "fork_path_8_to_20": prove_fork_path(reader, 8, 20),
         "add_checkpoint": format_add_checkpoint(request),
     }
 
