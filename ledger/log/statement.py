@@ -23,6 +23,7 @@ from ledger.log.kinds import KINDS, check_body, is_name, is_names
 T = TypeVar("T")
 
 NONCE_BYTES = 16
+_CLIENT_BIT = 0x80
 ALGORITHM = "ed25519"
 MAX_SIGNATURES = 16
 
@@ -175,7 +176,22 @@ def body_hash(body: Mapping[str, Value]) -> bytes:
 def write_nonce(idempotency_key: str, index: int) -> bytes:
     """The nonce of the `index`-th statement of a write that came with an `Idempotency-Key`."""
     text = f"tallystick nonce v1\n{idempotency_key}\n{index}"
-    return sha256(text.encode()).digest()[:NONCE_BYTES]
+    return client_nonce(sha256(text.encode()).digest()[:NONCE_BYTES])
+
+
+def client_nonce(random: bytes) -> bytes:
+    """A nonce that a client chose: it may come again, so a log remembers where it stands."""
+    return bytes([random[0] | _CLIENT_BIT]) + random[1:]
+
+
+def node_nonce(random: bytes) -> bytes:
+    """A nonce that the node chose for a statement that nobody can repeat."""
+    return bytes([random[0] & ~_CLIENT_BIT]) + random[1:]
+
+
+def is_client_nonce(nonce: bytes) -> bool:
+    """Whether a nonce says that a client chose it: the first bit is set."""
+    return bool(nonce[0] & _CLIENT_BIT)
 
 
 def open_payload(entry: Entry, salt: bytes, payload: bytes, where: str) -> Statement:

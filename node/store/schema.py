@@ -12,8 +12,8 @@ Truth (docs/format.md says what the bytes are; `tally verify` checks every colum
 Derived (`tally doctor --rebuild` drops it and makes it again from the truth):
 
     tile_<n>     full tiles of log n: id = level << 48 | index, 256 hashes of 32 bytes
-    leaf         first 6 bytes of a leaf hash -> log, seq
-    nonce        first 6 bytes of a nonce in the own log -> seq
+    leaf_<n>     sorted runs of leaf hashes of log n (see node.store.leaves)
+    nonce        first 6 bytes of a nonce in the own log that its client chose -> seq
     roster       log, seq of the entries that make the roster
     event        the events, by hash and identity; thing, touch: which event touches which thing, and how
     agreement    agreement hash -> log, seq of the entries that are about it
@@ -47,9 +47,6 @@ CREATE TABLE place (
 """
 
 _DERIVED = """
-CREATE TABLE leaf (
-  prefix INTEGER NOT NULL, log INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (prefix, log, seq)
-) STRICT, WITHOUT ROWID;
 CREATE TABLE nonce (
   prefix INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (prefix, seq)
 ) STRICT, WITHOUT ROWID;
@@ -71,7 +68,7 @@ CREATE TABLE agreement (
 ) STRICT, WITHOUT ROWID;
 """
 
-DERIVED_TABLES = ("leaf", "nonce", "roster", "touch", "event", "thing", "agreement")
+DERIVED_TABLES = ("nonce", "roster", "touch", "event", "thing", "agreement")
 
 
 def connect(path: Path, *, write: bool) -> Database:
@@ -128,12 +125,13 @@ def migrate(database: Database) -> None:
 
 
 def create_log_tables(database: Database, number: int) -> None:
-    """The three tables of one log."""
+    """The tables of one log."""
     for statement in (
         f"CREATE TABLE entry_{number} (seq INTEGER PRIMARY KEY, entry BLOB NOT NULL) STRICT",
         f"CREATE TABLE payload_{number} "
         "(seq INTEGER PRIMARY KEY, salt BLOB NOT NULL, payload BLOB NOT NULL) STRICT",
         f"CREATE TABLE tile_{number} (id INTEGER PRIMARY KEY, hashes BLOB NOT NULL) STRICT",
+        f"CREATE TABLE leaf_{number} (run INTEGER PRIMARY KEY, records BLOB NOT NULL) STRICT",
     ):
         database.execute(statement)
 

@@ -7,13 +7,16 @@ tiles and its places in the indexes, so that a commit leaves nothing half-writte
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from sqlite_utils import Database
 
 from ledger.log.entry import leaf_hash
 from ledger.log.intake import Grown
+from ledger.log.statement import is_client_nonce
 from ledger.log.tile import Edge, Tile
 from node.store.indexing import Indexed, IndexedEvent
+from node.store.leaves import add_runs
 from node.store.reader import OWN, Reader, prefix_of, tile_id
 from node.store.schema import DERIVED_TABLES, create_derived_tables, create_log_tables
 
@@ -41,7 +44,7 @@ class Writing:
         """Add entries that passed the door, with their tiles and their places in the index of hashes."""
         first = grown.before.size
         self._many(f"INSERT INTO entry_{number} VALUES (?, ?)", enumerate(grown.entries, first))
-        self._index_tree(number, first, grown.leaves, grown.tiles, grown.after.edge)
+        self._index_tree(number, first, grown.tiles, grown.after.edge)
 
     def add_payloads(self, number: int, payloads: Iterable[tuple[int, bytes, bytes]]) -> None:
         """Add payloads as (seq, salt, payload); one that is there already stays."""
@@ -60,7 +63,7 @@ class Writing:
         if number == OWN:
             self._many(
                 "INSERT OR IGNORE INTO nonce VALUES (?, ?)",
-                sorted((prefix_of(item.nonce), seq) for seq, item in items),
+                [(prefix_of(item.nonce), seq) for seq, item in items if is_client_nonce(item.nonce)],
             )
         for seq, item in items:
             if item.in_roster:
@@ -77,7 +80,8 @@ class Writing:
         create_derived_tables(self.database)
         self._things.clear()
         for origin in self.reader.origins():
-            self.database.execute(f"DELETE FROM tile_{self.reader.number(origin)}")
+            for kind in ("tile", "leaf"):
+                self.database.execute(f"DELETE FROM {kind}_{self.reader.number(origin)}")
 
     def forget_caches(self) -> None:
         """After a rollback: what was remembered of rows that are not there."""
@@ -91,13 +95,13 @@ class Writing:
             leaves = list(map(leaf_hash, run))
             first = edge.size
             edge, tiles = edge.extended(leaves)
-            self._index_tree(number, first, leaves, tiles, edge)
+            self._index_tree(number, first, tiles, edge)
         return edge
 
     def _index_event(self, number: int, seq: int, event: IndexedEvent) -> None:
         row = self.database.execute(
-            "INSERT INTO event (log, seq, identity, capture, time) VALUES (?, ?, ?, ?, ?) RETURNING id",
-            [number, seq, prefix_of(event.identity), prefix_of(event.capture), event.time_ms],
+            "INSERT INTO event (log, seq, hash, identity, capture) VALUES (?, ?, ?, ?, ?) RETURNING id",
+            [number, seq, *map(prefix_of, (event.hash, event.identity, event.capture))],
         ).fetchone()
         things = sorted(self._thing(name) for name in event.things)
         self._many("INSERT OR IGNORE INTO touch VALUES (?, ?)", [(thing, row[0]) for thing in things])
@@ -115,17 +119,11 @@ class Writing:
         self._things[name] = int(row[0])
         return int(row[0])
 
-    def _index_tree(
-        self, number: int, first: int, leaves: Sequence[bytes], tiles: Sequence[Tile], edge: Edge
-    ) -> None:
+    def _index_tree(self, number: int, first: int, tiles: Sequence[Tile], edge: Edge) -> None:
         """Keep level 0 in full tiles only, higher levels as far as they go, since they grow rarely.
 
         The newest tile of level 0 is hashed again from at most 255 entries whenever it is asked for.
         """
-        self._many(
-            "INSERT INTO leaf VALUES (?, ?, ?)",
-            sorted((prefix_of(leaf), number, seq) for seq, leaf in enumerate(leaves, first)),
-        )
         if not tiles:
             return
         upper = [tile for tile in edge.partial_tiles() if tile.level > 0]
@@ -133,6 +131,10 @@ class Writing:
             f"INSERT INTO tile_{number} VALUES (?, ?) ON CONFLICT DO UPDATE SET hashes = excluded.hashes",
             [(tile_id(tile.level, tile.index), tile.data) for tile in (*tiles, *upper)],
         )
+        add_runs(self.database, number, first, edge.size, partial(self._read_tile, number))
+
+    def _read_tile(self, number: int, index: int, width: int) -> bytes:
+        return self.reader.read_tile(self.reader.origin_of(number), 0, index, width)
 
     def _run(self, sql: str, *values: int | str | bytes) -> None:
         self.database.conn.execute(sql, values)
