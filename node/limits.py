@@ -16,7 +16,7 @@ import asyncio
 import json
 import math
 import re
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -109,6 +109,39 @@ class TokenBuckets:
         if len(self._buckets) > self._max_keys:
             self._buckets.popitem(last=False)
         return wait_s
+
+
+class Door:
+    """Counts open connections, altogether and by address."""
+
+    def __init__(
+        self, most: int, most_per_client: int, *, on_change: Callable[[int], None] | None = None
+    ) -> None:
+        self._most = most
+        self._most_per_client = most_per_client
+        self._on_change = on_change
+        self._by_client: Counter[str] = Counter()
+        self._open = 0
+
+    def enter(self, address: tuple[str, int] | None) -> bool:
+        """Counts a connection in; False where it is one too many (it leaves all the same)."""
+        client = address[0] if address else ""
+        self._by_client[client] += 1
+        self._change(1)
+        return self._open <= self._most and self._by_client[client] <= self._most_per_client
+
+    def leave(self, address: tuple[str, int] | None) -> None:
+        """Counts a connection out."""
+        client = address[0] if address else ""
+        self._by_client[client] -= 1
+        if not self._by_client[client]:
+            del self._by_client[client]
+        self._change(-1)
+
+    def _change(self, by: int) -> None:
+        self._open += by
+        if self._on_change:
+            self._on_change(self._open)
 
 
 class RateLimit:

@@ -25,9 +25,8 @@ import signal
 import socket
 import ssl
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -37,7 +36,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from ledger.errors import MalformedError, TallyError, TooLargeError, UnavailableError
-from node.limits import App, error_body
+from node.config import Settings
+from node.limits import App, Door, error_body
 
 BACKLOG = 512
 MAX_HEADER_LINES = 100
@@ -62,32 +62,19 @@ class ServerLimits:
     max_connections_per_client: int = 256
 
 
-@dataclass(slots=True)
-class _Door:
-    """Who is connected; shared by all connections of one server."""
-
-    limits: ServerLimits
-    on_connections: Callable[[int], None] | None = None
-    by_client: Counter[str] = field(default_factory=Counter)
-
-    def enter(self, client: str) -> bool:
-        """Counts a connection in; False where it is one too many."""
-        self.by_client[client] += 1
-        self._tell()
-        return (
-            self.by_client.total() <= self.limits.max_connections
-            and self.by_client[client] <= self.limits.max_connections_per_client
-        )
-
-    def leave(self, client: str) -> None:
-        self.by_client[client] -= 1
-        if not self.by_client[client]:
-            del self.by_client[client]
-        self._tell()
-
-    def _tell(self) -> None:
-        if self.on_connections:
-            self.on_connections(self.by_client.total())
+def limits_of(settings: Settings) -> ServerLimits:
+    """The limits that a node's settings ask for."""
+    return ServerLimits(
+        idle_timeout_s=settings.idle_timeout_s,
+        header_timeout_s=settings.header_timeout_s,
+        body_timeout_s=settings.body_timeout_s,
+        min_body_bytes_per_s=settings.min_body_bytes_per_s,
+        answer_timeout_s=settings.request_timeout_s + settings.idle_timeout_s,
+        shutdown_timeout_s=settings.shutdown_timeout_s,
+        max_header_bytes=settings.max_header_bytes,
+        max_connections=settings.max_connections,
+        max_connections_per_client=settings.max_connections_per_client,
+    )
 
 
 class _RefusedHeadError(Exception):
@@ -104,11 +91,12 @@ class GuardedProtocol(HttpToolsProtocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
-        door: _Door,
+        limits: ServerLimits,
+        door: Door,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._door = door
-        self._limits = door.limits
+        self._limits = limits
         self._deadline: asyncio.TimerHandle | None = None
         self._unsent_bytes = 0
         self._in_head = False
@@ -119,14 +107,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self._body_since_s = 0.0
         self._refusal: tuple[int, TallyError] | None = None
 
-    @property
-    def _client(self) -> str:
-        return self.client[0] if self.client else ""
-
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         super().connection_made(transport)
         self._arm(self._limits.idle_timeout_s)
-        if not self._door.enter(self._client):
+        if not self._door.enter(self.client):
             error = UnavailableError(
                 "connection", found="too many connections", expected="fewer", action="Try again later."
             )
@@ -134,7 +118,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
-        self._door.leave(self._client)
+        self._door.leave(self.client)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -274,8 +258,15 @@ class NodeServer(uvicorn.Server):
     ) -> None:
         super().__init__(config)
         self._listener = listener
-        self._door = _Door(limits, on_connections)
+        self._limits = limits
+        self._door = Door(limits.max_connections, limits.max_connections_per_client, on_change=on_connections)
         self._on_started = on_started
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().serve(sockets)
+        finally:
+            self._listener.close()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self.lifespan.startup()
@@ -290,8 +281,8 @@ class NodeServer(uvicorn.Server):
             sock=self._listener,
             ssl=context,
             backlog=BACKLOG,
-            ssl_handshake_timeout=self._door.limits.header_timeout_s if context else None,
-            ssl_shutdown_timeout=self._door.limits.header_timeout_s if context else None,
+            ssl_handshake_timeout=self._limits.header_timeout_s if context else None,
+            ssl_shutdown_timeout=self._limits.header_timeout_s if context else None,
         )
         self.servers = [server]
         self.started = True
@@ -300,7 +291,9 @@ class NodeServer(uvicorn.Server):
             self._on_started(host, port)
 
     def _protocol(self) -> GuardedProtocol:
-        return GuardedProtocol(self.config, self.server_state, self.lifespan.state, door=self._door)
+        return GuardedProtocol(
+            self.config, self.server_state, self.lifespan.state, limits=self._limits, door=self._door
+        )
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

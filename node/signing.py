@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from http_message_signatures import (
-    HTTPMessageSigner,
     HTTPMessageVerifier,
     HTTPSignatureAlgorithm,
     HTTPSignatureKeyResolver,
@@ -50,6 +49,8 @@ KeyOf = Callable[[str], bytes | None]
 _HEADERS = ("content-digest", RECIPIENT_HEADER, "signature-input", "signature")
 # 64 bytes are 86 digits of base64, the last of which carries two bits only.
 _SIGNATURE = re.compile(rf"{LABEL}=:[A-Za-z0-9+/]{{85}}[AQgw]==:")
+_PATH = re.compile(r'/[!"$->@-~]*')  # no space, # or ?
+_QUERY = re.compile(r'[!"$-~]*')
 _RESEND = "Send the request again; if that fails too, compare the versions of both nodes."
 
 
@@ -76,22 +77,22 @@ def sign_request(
     *, seed: bytes, sender: str, recipient: str, method: str, path: str, query: str, body: bytes, now_s: int
 ) -> dict[str, str]:
     """The headers that a request needs besides its own; valid from now for a minute."""
-    headers = {"content-digest": content_digest(body), RECIPIENT_HEADER: recipient}
-    url = _url(path, query, f"{short(method, 16)} {short(path)}")
-    # Not `sign`, which builds everything a second time to see whether the message changed meanwhile.
-    prepared = HTTPMessageSigner(signature_algorithm=_Ed25519).prepare(
-        _Message(method=method, url=url, headers=headers),
-        key_id=sender,
-        created=_instant(now_s),
-        expires=_instant(now_s + MAX_VALIDITY_S),
-        label=LABEL,
-        tag=TAG,
-        covered_component_ids=COMPONENTS,
-        use_existing_digest=True,
+    _check_target(path, query, _where(method, path))
+    digest = content_digest(body)
+    # Put together here: the library takes four times as long as the signature itself.
+    names = " ".join(f'"{name}"' for name in COMPONENTS)
+    parameters = (
+        f'({names});created={now_s};keyid="{sender}";alg="{ALGORITHM}"'
+        f';expires={now_s + MAX_VALIDITY_S};tag="{TAG}"'
     )
-    signature = base64.b64encode(sign(seed, prepared.signature_base)).decode()
-    return headers | {
-        "signature-input": f"{LABEL}={prepared.signature_params}",
+    values = (method, path, f"?{query}", digest, recipient)
+    lines = [f'"{name}": {value}' for name, value in zip(COMPONENTS, values, strict=True)]
+    base = "\n".join([*lines, f'"@signature-params": {parameters}'])
+    signature = base64.b64encode(sign(seed, base.encode("ascii"))).decode()
+    return {
+        "content-digest": digest,
+        RECIPIENT_HEADER: recipient,
+        "signature-input": f"{LABEL}={parameters}",
         "signature": f"{LABEL}=:{signature}:",
     }
 
@@ -109,7 +110,7 @@ def check_request(
     max_skew_s: int,
 ) -> str:
     """The origin of the member that made this request for `recipient`, or a refusal."""
-    where = f"{short(method, 16)} {short(path)}"
+    where = _where(method, path)
     fields = _fields(headers, where)
     if fields[RECIPIENT_HEADER] != recipient:
         raise _refusal(
@@ -120,7 +121,8 @@ def check_request(
         )
     if not _SIGNATURE.fullmatch(fields["signature"]):
         raise _refusal(where, found="another signature header", expected=f"{LABEL}=:<base64 of 64 bytes>:")
-    message = _Message(method=method, url=_url(path, query, where), headers=fields)
+    _check_target(path, query, where)
+    message = _Message(method=method, url=_url(path, query), headers=fields)
     policy = _Policy(where=where, key_of=key_of, now_s=now_s, max_skew_s=max_skew_s)
     verifier = _Verifier(policy)
     try:
@@ -261,12 +263,19 @@ def _reason(error: HTTPMessageSignaturesException) -> str:
     return cause.found if isinstance(cause, TallyError) else short(str(error), 120)
 
 
-def _url(path: str, query: str, where: str) -> str:
-    """An absolute address, in which path and query must be what the library takes for them."""
-    if not path.startswith("/") or "?" in path or "#" in path or "#" in query:
-        raise _refusal(where, found="a path or query that reads in two ways", expected="/path, no # or ?")
+def _check_target(path: str, query: str, where: str) -> None:
+    """Whether path and query are what every reader of the address takes for them."""
+    if not _PATH.fullmatch(path) or not _QUERY.fullmatch(query):
+        raise _refusal(
+            where,
+            found="a path or query that reads in two ways",
+            expected="/path and query in printable ASCII, percent-encoded",
+        )
+
+
+def _where(method: str, path: str) -> str:
+    return f"{short(method, 16)[1:-1]} {short(path)[1:-1]}"
+
+
+def _url(path: str, query: str) -> str:
     return f"https://node.invalid{path}?{query}" if query else f"https://node.invalid{path}"
-
-
-def _instant(seconds: int) -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC)

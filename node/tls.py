@@ -33,6 +33,7 @@ from ledger.log.signature import public_key
 MAX_CERTIFICATE_BYTES = 8 * 1024
 MAX_HOSTS = 16
 
+_UNREADABLE = (ValueError, TypeError, x509.InvalidVersion, x509.UnsupportedGeneralNameType)
 _VALID_FROM = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 _VALID_UNTIL = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)  # RFC 5280: no end
 
@@ -73,7 +74,7 @@ def check_certificate(der: bytes, node_key: bytes | None, where: str) -> None:
         raise InvalidError(where, found=f"key {short(key.public_bytes_raw())}", expected=short(node_key))
     try:
         constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError) as error:
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, *_UNREADABLE) as error:
         raise InvalidError(where, found="no basic constraints", expected="a certificate of a node") from error
     if constraints.ca:
         raise InvalidError(where, found="a certificate authority", expected="a certificate of a node")
@@ -128,7 +129,7 @@ def _load(der: bytes, where: str) -> x509.Certificate:
     try:
         certificate = x509.load_der_x509_certificate(der)
         certificate.public_key()  # read lazily; what is wrong inside shows here
-    except (ValueError, x509.UnsupportedGeneralNameType, TypeError) as error:
+    except _UNREADABLE as error:
         raise MalformedError(where, found="no certificate", expected="DER bytes of a certificate") from error
     except UnsupportedAlgorithm as error:
         raise InvalidError(where, found="a key of another algorithm", expected="an Ed25519 key") from error

@@ -105,6 +105,12 @@ def test_a_signed_request_names_its_sender() -> None:
     assert check(signed()) == SENDER
 
 
+def test_a_refusal_says_where() -> None:
+    with pytest.raises(ForbiddenError) as caught:
+        check({})
+    assert caught.value.where == "POST /sync/v1/push"
+
+
 def test_a_request_signed_without_the_library_is_accepted() -> None:
     assert check(handmade()) == SENDER
     assert handmade()["Signature"] == signed()["signature"]
@@ -142,7 +148,14 @@ def test_any_target_and_body_can_be_signed(path: str, query: str, body: bytes) -
         ({"now_s": NOW_S - 301}, "in the future"),
         ({"path": "@evil"}, "two ways"),
         ({"path": "/sync/v1/push?a"}, "two ways"),
+        ({"path": "/sync/v1/push#a"}, "two ways"),
+        ({"path": "/sync/v1/pu sh"}, "two ways"),
+        ({"path": "/sync/v1/push\n"}, "two ways"),
+        ({"path": ""}, "two ways"),
+        ({"path": "/ä"}, "two ways"),
+        ({"path": "/%zz"}, "Invalid URL"),
         ({"query": "#a"}, "two ways"),
+        ({"query": "a b"}, "two ways"),
     ],
 )
 def test_a_request_that_differs_is_refused(change: dict[str, Any], found: str) -> None:

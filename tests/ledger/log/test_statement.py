@@ -1,0 +1,144 @@
+"""Statements: the payloads of entries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.errors import InvalidError, MalformedError, TallyError
+from ledger.log.encoding import encode
+from ledger.log.entry import Entry, commit_to
+from ledger.log.kinds import KINDS
+from ledger.log.statement import (
+    Statement,
+    client_nonce,
+    format_statement,
+    is_client_nonce,
+    may_have,
+    node_nonce,
+    open_payload,
+    parse_statement,
+    write_nonce,
+)
+
+SALT = b"s" * 16
+
+
+def memo(audience: tuple[str, ...] | None = None, **changes: Any) -> Statement:
+    fields = {"kind": "memo", "audience": audience, "body": {"text": "hello"}, "nonce": b"n" * 16}
+    return Statement(**{**fields, **changes})
+
+
+def entry_for(payload: bytes, kind: str = "memo") -> Entry:
+    return Entry(
+        seq=1, prev=bytes(32), time_ms=0, kind=kind, size=len(payload), commit=commit_to(SALT, payload)
+    )
+
+
+def test_a_statement_reads_back_as_written() -> None:
+    assert parse_statement(format_statement(memo(("acme", "bolt"))), "test") == memo(("acme", "bolt"))
+
+
+def test_a_payload_opens_against_its_entry() -> None:
+    payload = format_statement(memo())
+    assert open_payload(entry_for(payload), SALT, payload, "test") == memo()
+
+
+def test_every_flipped_bit_of_a_payload_is_refused() -> None:
+    payload = format_statement(memo())
+    entry = entry_for(payload)
+    for place in range(len(payload) * 8):
+        flipped = bytearray(payload)
+        flipped[place // 8] ^= 1 << place % 8
+        with pytest.raises(InvalidError):
+            open_payload(entry, SALT, bytes(flipped), "test")
+
+
+def test_every_flipped_bit_of_a_salt_is_refused() -> None:
+    payload = format_statement(memo())
+    for place in range(128):
+        flipped = bytearray(SALT)
+        flipped[place // 8] ^= 1 << place % 8
+        with pytest.raises(InvalidError):
+            open_payload(entry_for(payload), bytes(flipped), payload, "test")
+
+
+def test_a_payload_of_another_kind_than_its_entry_is_refused() -> None:
+    payload = format_statement(memo())
+    with pytest.raises(MalformedError, match="as in the entry"):
+        open_payload(entry_for(payload, kind="tick"), SALT, payload, "test")
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"audience": ["bolt", "acme"]}, "audience"),
+        ({"audience": ["acme", "acme"]}, "audience"),
+        ({"audience": ["Acme"]}, "audience"),
+        ({"body": {"text": 5}}, "field text"),
+        ({"body": {"text": "a", "more": "b"}}, "body of kind memo"),
+        ({"body": {}}, "body of kind memo"),
+        ({"nonce": b"short"}, "nonce"),
+        ({"signatures": [{"alg": "ed25519"}]}, r"signatures\[0\]"),
+    ],
+)
+def test_a_statement_of_another_form_is_refused_with_the_place(change: dict[str, Any], place: str) -> None:
+    value = {"audience": None, "body": {"text": "a"}, "kind": "memo", "nonce": bytes(16), "signatures": []}
+    with pytest.raises(MalformedError, match=place):
+        parse_statement(encode({**value, **change}), "test")
+
+
+def test_a_kind_that_is_not_known_is_read() -> None:
+    assert parse_statement(format_statement(memo(kind="later.kind", body={"x": 1})), "test").body == {"x": 1}
+
+
+@pytest.mark.parametrize("kind", sorted(name for name, kind in KINDS.items() if kind.signed))
+def test_a_kind_that_a_person_must_sign_is_refused_unsigned(kind: str) -> None:
+    body = {name: "x" if name == "party" else bytes(32) for name in KINDS[kind].fields}
+    with pytest.raises(MalformedError, match="a person's signature"):
+        format_statement(memo(kind=kind, body=body))
+
+
+@pytest.mark.parametrize(
+    ("audience", "reader", "may"),
+    [
+        (None, "zorn", True),
+        (("acme",), "acme", True),
+        (("acme",), "bolt", False),
+        (("bolt",), "author", True),
+    ],
+)
+def test_an_audience_is_kept(audience: tuple[str, ...] | None, reader: str, may: bool) -> None:
+    assert may_have(format_statement(memo(audience)), "author", reader) is may
+
+
+@given(st.binary(max_size=200))
+def test_what_is_no_statement_is_its_authors_alone(payload: bytes) -> None:
+    if not payload.startswith(b"\x85\xa8audience\xc0"):
+        assert not may_have(payload, "author", "bolt")
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_statement_or_refused(payload: bytes) -> None:
+    try:
+        statement = parse_statement(payload, "test")
+    except TallyError:
+        return
+    assert format_statement(statement) == payload
+
+
+@given(st.text(max_size=50), st.integers(0, 10**6))
+def test_a_write_nonce_says_that_a_client_chose_it(key: str, index: int) -> None:
+    try:
+        nonce = write_nonce(key, index)
+    except UnicodeEncodeError:
+        return
+    assert is_client_nonce(nonce)
+
+
+@given(st.binary(min_size=16, max_size=16))
+def test_a_nonce_says_who_chose_it(random: bytes) -> None:
+    assert (is_client_nonce(client_nonce(random)), is_client_nonce(node_nonce(random))) == (True, False)
