@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from ledger.trace.graph import OBJECT, RecordedEvent, Ref, SetAside
+from ledger.trace.graph import SetAside
 from ledger.trace.instants import format_instant
+from ledger.trace.recorded import OBJECT, RecordedEvent, Ref
 
 BACK: Final = "back"
 FORWARD: Final = "forward"

@@ -8,12 +8,14 @@ The string that is hashed joins, without any separator:
   so the reference implementation writes them, and its published strings are what others compare with
 - extensions inside a standard object follow its own fields
 
-Names with a prefix become `{namespace}name`. Times become UTC with milliseconds, numbers lose padding
-zeros, identifiers take their canonical form, standard words their web address. Left out are recordTime,
-eventID, errorDeclaration, comments, `@context`, and what the document's `ignoreFields` names.
+Names with a prefix become `{namespace}name`, values with a prefix the address. Times become UTC with
+milliseconds, numbers lose padding zeros, identifiers take their canonical form, standard words their web
+address. Left out are recordTime, eventID, errorDeclaration, comments, `@context`, and what the document's
+`ignoreFields` names.
 
-Beyond the reference: numbers with more than 15 digits keep every digit (it rounds them as floats), true
-and false are in small letters as in XML.
+Unlike the reference: numbers with more than 15 digits keep every digit (it rounds them as floats), true
+and false are in small letters as in XML, bizRules of a sensor report stand in the order of the metadata,
+and an extension belongs to its object whatever its namespace ends with.
 """
 
 from __future__ import annotations

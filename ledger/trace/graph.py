@@ -6,62 +6,33 @@ does not depend on the order in which they were recorded. Two rules carry the re
 **Time.** A thing is inside a parent from an event that puts it in until the first of: an event that takes
 it out or empties the parent; for a single item also an event that packs it elsewhere, uses it up or
 decommissions it; an event that uses up or decommissions the parent or commissions it anew. Of events at
-one instant those that take out come first.
+one instant those that take out come first, those that use up last.
 
-**Errors.** An event is set aside when its own organization declared it wrong, naming it by eventID or, where
-one of the two has none, by the same event hash. What another organization declares changes nothing.
+**Errors.** An event that its own organization declared wrong is set aside.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple
 
 from ledger.trace.event import Event, Thing
-
-ALWAYS_MS: Final = -(2**62)
-NEVER_MS: Final = 2**62
-
-AGGREGATION: Final = "AggregationEvent"
-ASSOCIATION: Final = "AssociationEvent"
-TRANSFORMATION: Final = "TransformationEvent"
-OBJECT: Final = "ObjectEvent"
-_MEMBERSHIPS: Final = frozenset({AGGREGATION, ASSOCIATION})
-
-
-class Ref(NamedTuple):
-    """The entry behind an answer."""
-
-    origin: str
-    seq: int
-    leaf: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedEvent:
-    """An event and the entry that records it."""
-
-    event: Event
-    origin: str
-    seq: int
-    leaf: bytes
-
-    @property
-    def organization(self) -> str:
-        """Who recorded it."""
-        return self.origin.partition("/")[0]
-
-    @property
-    def ref(self) -> Ref:
-        return Ref(self.origin, self.seq, self.leaf)
-
-
-class EventSource(Protocol):
-    """Where events are looked up. `things_of` says under which names an event must be found."""
-
-    def events_touching(self, thing: str) -> Sequence[RecordedEvent]:
-        """Every recorded event that names the thing in any role, in any order."""
+from ledger.trace.recorded import (
+    ALWAYS_MS,
+    ASSOCIATION,
+    MEMBERSHIPS,
+    NEVER_MS,
+    OBJECT,
+    TRANSFORMATION,
+    Declarations,
+    EventSource,
+    RecordedEvent,
+    Ref,
+    event_order,
+    time_of,
+)
 
 
 class Stay(NamedTuple):
@@ -80,8 +51,13 @@ class Stay(NamedTuple):
     went_out: RecordedEvent | None
 
     def overlaps(self, low_ms: int, high_ms: int) -> bool:
-        """Whether some instant of the closed span lies in the stay."""
-        return self.start_ms <= high_ms and self.end_ms > low_ms
+        """Whether some instant of the closed span lies in the stay.
+
+        A thing that was used up with its parent was inside at that very instant.
+        """
+        return self.start_ms <= high_ms and (
+            self.end_ms > low_ms or (self.end_ms == low_ms and self.went_out is None)
+        )
 
 
 class SetAside(NamedTuple):
@@ -119,6 +95,21 @@ class History:
         """Whether nothing is known, not even something set aside."""
         return self.size == 0
 
+    def seen_between(self, low_ms: int, high_ms: int) -> list[RecordedEvent]:
+        """The observations of a span of time, both ends included."""
+        first = bisect_left(self.seen, low_ms, key=time_of)
+        return self.seen[first : bisect_right(self.seen, high_ms, lo=first, key=time_of)]
+
+
+@dataclass(slots=True)
+class _Named:
+    """What an event names, by thing. Made once for an event, which may name thousands."""
+
+    roles: dict[str, set[str]] = field(default_factory=dict)
+    amounts: dict[str, Thing] = field(default_factory=dict)
+    lots: dict[str, list[str]] = field(default_factory=dict)
+    items: dict[str, list[str]] = field(default_factory=dict)
+
 
 class Graph:
     """Histories and stays, looked up when needed and kept for the length of one question."""
@@ -128,7 +119,7 @@ class Graph:
         self._histories: dict[str, History] = {}
         self._stays: dict[str, list[Stay]] = {}
         self._guests: dict[str, list[Stay]] = {}
-        self._roles: dict[bytes, dict[str, set[str]]] = {}
+        self._named: dict[bytes, _Named] = {}
 
     def history(self, thing: str) -> History:
         """What is recorded about the thing."""
@@ -155,6 +146,10 @@ class Graph:
                 if stay.parent == parent and stay.overlaps(low_ms, high_ms):
                     yield stay
 
+    def amount_in(self, record: RecordedEvent, thing: str) -> Thing:
+        """How much of a thing an event names, where it does."""
+        return self._named_in(record).amounts.get(thing) or Thing(thing)
+
     def corrections(self, event_ids: Sequence[str]) -> tuple[Ref, ...]:
         """The entries of the events with these eventIDs."""
         found = {
@@ -168,27 +163,19 @@ class Graph:
     def _read_history(self, thing: str) -> History:
         history = History()
         unique = {record.leaf: record for record in self._source.events_touching(thing)}
-        records = sorted(unique.values(), key=_event_order)
+        records = list(unique.values())
+        if len(records) > 1:
+            records.sort(key=event_order)
         history.size = len(records)
-        declarations = _Declarations([record for record in records if record.event.error is not None])
-        matched: set[bytes] = set()
+        if any(record.event.error is not None for record in records):
+            records = _set_aside(records, history)
         for record in records:
-            if record.event.error is not None:
-                continue
-            declared = declarations.about(record)
-            own = declared.get(record.organization)
-            if own is not None:
-                history.set_aside.append((record, own))
-                matched.add(own.leaf)
-                continue
-            history.disputed += [(record, organization) for organization in sorted(declared)]
             self._file(history, thing, record)
-        history.set_aside += [(None, d) for d in declarations.all if d.leaf not in matched]
         return history
 
     def _file(self, history: History, thing: str, record: RecordedEvent) -> None:
         event = record.event
-        roles = self._roles_in(record).get(thing, set())
+        roles = self._named_in(record).roles.get(thing, set())
         if "output" in roles:
             history.made.append(record)
         if "input" in roles:
@@ -207,19 +194,25 @@ class Graph:
             history.seen.append(record)
             if event.type == OBJECT and event.action == "ADD":
                 history.commissioned_ms = min(history.commissioned_ms, event.time_ms)
-        history.lots += [(lot, record) for item, lot in event.lots if item == thing]
-        history.items += [(item, record) for item, lot in event.lots if lot == thing]
+        if event.lots:
+            named = self._named_in(record)
+            history.lots += [(lot, record) for lot in named.lots.get(thing, ())]
+            history.items += [(item, record) for item in named.items.get(thing, ())]
 
-    def _roles_in(self, record: RecordedEvent) -> dict[str, set[str]]:
-        """Each thing's roles in an event. Made once for an event, which may name thousands."""
-        known = self._roles.get(record.leaf)
+    def _named_in(self, record: RecordedEvent) -> _Named:
+        known = self._named.get(record.leaf)
         if known is None:
-            known = self._roles[record.leaf] = {}
+            known = self._named[record.leaf] = _Named()
             for thing, role in _roles_of(record.event):
-                roles = known.setdefault(thing.id, set())
+                roles = known.roles.setdefault(thing.id, set())
                 roles.add(role)
-                if not thing.counted:
+                if thing.counted:
+                    known.amounts.setdefault(thing.id, thing)
+                else:
                     roles.add("one")
+            for item, lot in record.event.lots:
+                known.lots.setdefault(item, []).append(lot)
+                known.items.setdefault(lot, []).append(item)
         return known
 
     def _read_stays(self, thing: str) -> Iterator[Stay]:
@@ -237,20 +230,22 @@ class Graph:
         moves += history.ended
         walk = _Moves(thing, closings, {record.leaf for record in history.ended})
         done: set[bytes] = set()
-        for record in sorted(moves, key=_event_order):
+        for record in sorted(moves, key=event_order):
             if record.leaf not in done:
                 done.add(record.leaf)
-                yield from walk.follow(record, self._roles_in(record).get(thing, set()))
+                yield from walk.follow(record, self._named_in(record).roles.get(thing, set()))
         yield from walk.still_inside()
 
     def _read_guests(self, parent: str) -> Iterator[Stay]:
         """Who may have been inside, by the parent's events alone: never too few, `stays` says exactly."""
         history = self.history(parent)
+        if not history.as_parent:
+            return
         inside: dict[tuple[str, bool], RecordedEvent] = {}
         closing = {record.leaf for record in (*history.emptied, *history.ended)}
         members = {record.leaf for record in history.as_parent}
         moves = {record.leaf: record for record in (*history.as_parent, *history.ended)}
-        for record in sorted(moves.values(), key=_event_order):
+        for record in sorted(moves.values(), key=event_order):
             event = record.event
             if record.leaf in closing:
                 for key, came_in in inside.items():
@@ -267,28 +262,6 @@ class Graph:
             yield _stay(key[0], (parent, key[1]), came_in, None)
 
 
-class _Declarations:
-    """Finds who declared an event wrong."""
-
-    def __init__(self, declarations: list[RecordedEvent]) -> None:
-        self.all = declarations
-        self._by: dict[tuple[str, str | bytes], dict[str, RecordedEvent]] = {}
-        for record in declarations:
-            event = record.event
-            names: list[tuple[str, str | bytes]] = [("hash", event.digest)]
-            names.append(("eventID", event.event_id) if event.event_id else ("nameless", event.digest))
-            for name in names:
-                self._by.setdefault(name, {}).setdefault(record.organization, record)
-
-    def about(self, record: RecordedEvent) -> dict[str, RecordedEvent]:
-        """The declarations that name this event, by organization: the same eventID, else the same hash."""
-        event = record.event
-        if not event.event_id:
-            return self._by.get(("hash", event.digest), {})
-        nameless = self._by.get(("nameless", event.digest), {})
-        return {**nameless, **self._by.get(("eventID", event.event_id), {})}
-
-
 class _Moves:
     """Follows one thing in and out of its parents."""
 
@@ -302,9 +275,10 @@ class _Moves:
 
     def follow(self, record: RecordedEvent, roles: set[str]) -> Iterator[Stay]:
         """One event that may put the thing in, take it out, or close what it is in."""
-        closed = self._closings.get(record.leaf, ())
-        for key in [key for key in self._inside if key[0] in closed or record.leaf in self._ends]:
-            yield from self._leave(key, record)
+        closed = [(p, attached) for p in self._closings.get(record.leaf, ()) for attached in (False, True)]
+        for key in list(self._inside) if record.leaf in self._ends else closed:
+            if key in self._inside:
+                yield from self._leave(key, record)
         if "child" not in roles:
             return
         event = record.event
@@ -334,11 +308,24 @@ class _Moves:
             yield _stay(self._thing, key, came_in, record, since)
 
 
-def _event_order(record: RecordedEvent) -> tuple[int, int, bytes, str, str, int]:
-    """By time; what takes out before what puts in; then by content, so that recording order never shows."""
-    event = record.event
-    phase = 1 if event.type in _MEMBERSHIPS and event.action != "DELETE" else 0
-    return (event.time_ms, phase, event.digest, event.event_id, record.origin, record.seq)
+def _set_aside(records: list[RecordedEvent], history: History) -> list[RecordedEvent]:
+    """Without the events that were declared wrong, and without the declarations themselves."""
+    declarations = Declarations([record for record in records if record.event.error is not None])
+    matched: set[bytes] = set()
+    left = []
+    for record in records:
+        if record.event.error is not None:
+            continue
+        declared = declarations.about(record)
+        own = declared.get(record.organization)
+        if own is None:
+            history.disputed += [(record, organization) for organization in sorted(declared)]
+            left.append(record)
+        else:
+            history.set_aside.append((record, own))
+            matched.add(own.leaf)
+    history.set_aside += [(None, d) for d in declarations.all if d.leaf not in matched]
+    return left
 
 
 def _stay_order(stay: Stay) -> tuple[int, int, str, str, bool]:
@@ -354,7 +341,7 @@ def _stay(
 ) -> Stay:
     by_name = (
         ended_by is not None
-        and ended_by.event.type in _MEMBERSHIPS
+        and ended_by.event.type in MEMBERSHIPS
         and ended_by.event.parent == key[0]
         and ended_by.event.action == "DELETE"
     )
@@ -370,7 +357,7 @@ def _stay(
 
 
 def _roles_of(event: Event) -> Iterator[tuple[Thing, str]]:
-    member = event.type in _MEMBERSHIPS and event.parent != ""
+    member = event.type in MEMBERSHIPS and event.parent != ""
     for thing in event.observed:
         yield thing, "seen"
     for thing in event.children:

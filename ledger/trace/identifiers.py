@@ -21,7 +21,6 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
-from urllib.parse import unquote_to_bytes
 
 ROOT: Final = "https://id.gs1.org/"
 
@@ -29,6 +28,7 @@ _SAFE: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0
 # What GS1 application identifiers may hold (GS1 General Specifications, character set 82), and # for parts.
 _CHARACTERS: Final = _SAFE | frozenset(b'!"#%&()*+,/:<>?')
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._';=\-]+")
+_ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 _PREFIX_DIGITS: Final = range(6, 13)
 
 # The primary key's application identifier, what its value must look like, and the qualifiers that may
@@ -170,7 +170,9 @@ def _component(text: str) -> str:
     """A serial or lot of a URN or a link, percent-encoded in the one way."""
     if _PLAIN.fullmatch(text):
         return text
-    return _encode(unquote_to_bytes(text))
+    return _encode(
+        _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()), text.encode("utf-8", "replace"))
+    )
 
 
 def _encode(data: bytes) -> str:

@@ -216,6 +216,8 @@ def _explain(text: str, start: int, where: str) -> NoReturn:
         elif word in "]}":
             open_keys.pop()
             expects_key = False
+            if not open_keys:
+                break
         elif word == ",":
             expects_key = open_keys[-1] is not None
         elif word == ":":

@@ -14,7 +14,7 @@ from typing import Final
 from ledger.errors import MalformedError
 from ledger.trace.document import MAX_CONTEXT_BYTES
 from ledger.trace.json_text import JsonValue, read_json
-from ledger.trace.vocabulary import GS1_NAMESPACES, STANDARD_PREFIXES
+from ledger.trace.vocabulary import STANDARD_PREFIXES
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,11 @@ class Namespaces:
         return name
 
     def value(self, text: str) -> str:
-        """A value with a prefix of GS1's own vocabularies, as the address; others unchanged."""
+        """A value that is written with a prefix, as the address it stands for; others unchanged."""
         prefix, colon, local = text.partition(":")
         if colon:
             space = self.bound.get(prefix)
-            if space is not None and space.startswith(GS1_NAMESPACES):
+            if space is not None:
                 return space + local
         return text
 

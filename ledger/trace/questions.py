@@ -33,18 +33,9 @@ from ledger.trace.answers import (
     Unknown,
     step_of,
 )
-from ledger.trace.event import Event, Thing
-from ledger.trace.graph import (
-    ALWAYS_MS,
-    NEVER_MS,
-    EventSource,
-    Graph,
-    RecordedEvent,
-    Ref,
-    SetAside,
-    Stay,
-)
+from ledger.trace.graph import Graph, SetAside, Stay
 from ledger.trace.identifiers import canonical, is_only_product
+from ledger.trace.recorded import ALWAYS_MS, NEVER_MS, EventSource, RecordedEvent, Ref
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +171,6 @@ class _Walk(ABC):
 
     def _visit(self, visit: _Visit, *, is_target: bool) -> None:
         history = self.graph.history(visit.thing)
-        self._records += history.size
         for event, declaration in history.set_aside:
             self._set_aside(event, declaration)
         for record, organization in history.disputed:
@@ -188,9 +178,10 @@ class _Walk(ABC):
             self.unknown.add(Unknown(visit.thing, what))
         if history.empty:
             self.unknown.add(Unknown(visit.thing, "nothing is recorded about it"))
-        for record in history.seen:
-            if visit.low_ms <= record.event.time_ms <= visit.high_ms:
-                self.steps.add(step_of(visit.thing, record))
+        seen = history.seen_between(visit.low_ms, visit.high_ms)
+        self._records += 1 + len(seen) + len(history.used) + len(history.made)
+        for record in seen:
+            self.steps.add(step_of(visit.thing, record))
         if not visit.carrier:
             self.wholes.add(visit.thing)
             if not is_target and is_only_product(visit.thing):
@@ -200,7 +191,9 @@ class _Walk(ABC):
 
     def carry(self, visit: _Visit) -> None:
         """What carried the thing, followed while the thing was inside."""
-        for stay in self.graph.stays(visit.thing):
+        stays = self.graph.stays(visit.thing)
+        self._records += len(stays)
+        for stay in stays:
             if stay.overlaps(visit.low_ms, visit.high_ms):
                 self.add_stay(stay, visit.high_ms)
                 self.push(
@@ -224,7 +217,7 @@ class _Walk(ABC):
 
     def add_edge(self, source: str, target: str, how: str, records: tuple[RecordedEvent, ...]) -> None:
         event = records[0].event
-        thing = _thing_in(event, source)
+        thing = self.graph.amount_in(records[0], source)
         self.edges.add(
             Edge(
                 event.time_ms,
@@ -321,6 +314,8 @@ class _Forward(_Walk):
         self.carry(visit)
         self._outputs(visit)
         if not visit.carrier:
+            if self._used_up_inside(visit):
+                self.led_on.add(visit.thing)
             self._items(visit)
             self._contents(visit)
 
@@ -363,6 +358,15 @@ class _Forward(_Walk):
             if not found:
                 self.unknown.add(Unknown(visit.thing, "used up, but what was made from it is not recorded"))
 
+    def _used_up_inside(self, visit: _Visit) -> bool:
+        """Whether something was made of what the thing was inside, and so of the thing."""
+        return any(
+            stay.start_ms <= used.event.time_ms <= stay.end_ms and stay.went_out is None
+            for stay in self.graph.stays(visit.thing)
+            if stay.overlaps(visit.low_ms, visit.high_ms)
+            for used in self.graph.history(stay.parent).used
+        )
+
     def _items(self, visit: _Visit) -> None:
         for item, record in self.graph.history(visit.thing).items:
             self.add_edge(visit.thing, item, OF_LOT, (record,))
@@ -377,15 +381,6 @@ class _Forward(_Walk):
             start = max(stay.start_ms, low)
             inside = (start, min(stay.end_ms, high)) if visit.inside else None
             self.lead(visit.thing, _Visit(stay.child, start, NEVER_MS, False, inside))
-
-
-def _thing_in(event: Event, name: str) -> Thing:
-    """How much of a thing an event names, where it does."""
-    for things in (event.inputs, event.children, event.outputs, event.observed):
-        for thing in things:
-            if thing.id == name and thing.counted:
-                return thing
-    return Thing(name)
 
 
 def _aside_order(aside: SetAside) -> tuple[Ref, bool, Ref]:

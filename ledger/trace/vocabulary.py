@@ -24,7 +24,6 @@ STANDARD_PREFIXES: Final[dict[str, str]] = {
     "gs1": GS1,
     "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
 }
-GS1_NAMESPACES: Final = ("https://ref.gs1.org/", GS1)
 
 BIZ_STEP: Final = CBV + "BizStep-"
 DISPOSITION: Final = CBV + "Disp-"

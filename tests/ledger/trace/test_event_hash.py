@@ -82,6 +82,7 @@ def test_the_prefix_does_not_matter_only_the_namespace() -> None:
     other = json.dumps({"other": "https://ns.example.com/"})
     assert hashed(**{"ex:f": {"ex:g": "1"}}) == hashed(other, **{"other:f": {"other:g": "1"}})
     assert hashed(**{"ex:f": "1"}).endswith("{https://ns.example.com/}f=1")
+    assert hashed(**{"ex:f": "ex:v"}).endswith("f=https://ns.example.com/v")
 
 
 def test_an_events_own_context_counts() -> None:
