@@ -3,7 +3,8 @@
 Errors: names that are unknown, collide or run in circles; types and currencies that do not fit; roles
 that do not exist; a fact whose confirmer states it; a rule that rests on the absence of a fact; effects
 that read a fact which may not exist; a cost over the bound. Warnings: a party that keeps the time, what
-is defined and never used, params that decide and that the prose does not tell.
+is defined and never used, params that decide and that the prose does not tell, amounts due that may have
+more decimals than their currency.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from contracts.document import TIMEKEEPER, Document, Due, Effect, FactRule, FieldRule, Notify, Rule
+from contracts.bounds import field_bounds
+from contracts.document import TIMEKEEPER, Document, Due, Effect, FactRule, Notify, Rule
 from contracts.inference import NOTHING, Meaning, Scope, Unknowable, infer
-from contracts.limits import MAX_COST, MAX_LET_DEPTH, NAME
-from contracts.operations import ORDERED, ArithmeticFault, compare
+from contracts.limits import MAX_COST, MAX_LET_DEPTH
+from contracts.operations import ArithmeticFault, compare
+from contracts.precision import Precision
 from contracts.render import Placeholder, check_placeholder, placeholders
 from contracts.syntax import Exists, Expression, Field, Name, Place, walk
-from contracts.types import BOOLEAN, DURATION, Type, parse_typed
-from contracts.values import Value
+from contracts.types import BOOLEAN, DURATION, Type
+from contracts.values import minor_digits
 from ledger.errors import InvalidError, TallyError, short
 
 
@@ -92,6 +95,7 @@ class _Checker:
         self.used: set[str] = set()
         self.conditions: dict[str, Meaning] = {}
         self.cost = 0
+        self.precision = Precision(document)
 
     def report(self) -> Report:
         self.check_names()
@@ -152,7 +156,7 @@ class _Checker:
 
     def check_roles(self) -> None:
         document = self.document
-        if document.timekeeper in document.parties.values():
+        if document.party_keeps_time:
             role = next(role for role in document.parties if document.parties[role] == document.timekeeper)
             self.warn(
                 document.place(TIMEKEEPER),
@@ -303,14 +307,23 @@ class _Checker:
         self.check_known_roles(due.place, (due.payer, due.payee))
         if parties.get(due.payer, due.payer) == parties.get(due.payee, due.payee):
             self.error(due.place, f"{due.payer} owes itself", "two organizations", "correct from or to")
-        self.check_value(due.amount, Type("money"), condition)
+        amount = self.check_value(due.amount, Type("money"), condition)
+        places = minor_digits(amount.type.currency) if amount else 0
+        most = self.precision.most_places(due.amount.node) if amount else 0
+        if most is None or most > places:
+            self.warn(
+                due.amount.place,
+                "an amount that may have more decimals than its currency",
+                f"at most {places} decimals",
+                f"write round(…, {places}, half_up)",
+            )
         if due.within is not None:
             self.check_value(due.within, DURATION, condition)
 
-    def check_value(self, expression: Expression, wanted: Type, condition: Meaning | None) -> None:
+    def check_value(self, expression: Expression, wanted: Type, condition: Meaning | None) -> Meaning | None:
         meaning = self.meaning(expression)
         if meaning is None:
-            return
+            return None
         self.use(meaning)
         if meaning.type.kind != wanted.kind:
             action = "write money(n, EUR) for an amount" if wanted.kind == "money" else "write days(n)"
@@ -319,6 +332,7 @@ class _Checker:
             self.check_needs(expression, meaning, condition.flow.if_true)
             moved = meaning.flow.gains | meaning.flow.loses
             self.check_absence(expression, moved - condition.flow.if_true)
+        return meaning
 
     # Prose and use
 
@@ -367,27 +381,3 @@ def sort_lets(lets: Mapping[str, Expression]) -> tuple[tuple[str, ...], tuple[st
         order += ready
         uses = {name: below.difference(ready) for name, below in uses.items() if below}
     return tuple(order), tuple(uses)
-
-
-def field_bounds(document: Document, rule: FieldRule) -> tuple[Value | None, Value | None]:
-    """The least and the greatest value of a field; a bound is a value, or the name of a param."""
-    low, high = (_bound(document, rule, text) for text in (rule.least, rule.most))
-    return low, high
-
-
-def _bound(document: Document, rule: FieldRule, text: str | None) -> Value | None:
-    if text is None:
-        return None
-    if rule.type.kind not in ORDERED:
-        raise InvalidError(str(rule.place), found=f"a bound of {rule.type}", expected="an ordered type")
-    if NAME.fullmatch(text):
-        param = document.params.get(text)
-        if param is None or param.type.kind != rule.type.kind:
-            raise InvalidError(
-                str(rule.place),
-                found=f"the bound {short(text)}",
-                expected=f"a value, or a param that is {rule.type.kind}",
-                action=f"define {text} under params",
-            )
-        return param.value
-    return parse_typed(rule.type, text, str(rule.place))

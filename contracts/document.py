@@ -32,6 +32,7 @@ from contracts.limits import (
     MAX_PARAMS,
     MAX_PARTIES,
     MAX_RULES,
+    MAX_RULES_CHARS,
     MAX_SIGNATURES,
     MAX_TEXT_CHARS,
     MAX_VALUE_CHARS,
@@ -154,6 +155,11 @@ class Document:
         """Where a part of the document stands."""
         return Place(label=self.label, path=path, mark=self.marks.get(path))
 
+    @property
+    def party_keeps_time(self) -> bool:
+        """Whether a party is its own timekeeper, which every page about the agreement says."""
+        return self.timekeeper in self.parties.values()
+
     def organizations(self) -> tuple[str, ...]:
         """Every party and the timekeeper, sorted: whom every statement of the agreement must reach."""
         return tuple(sorted({*self.parties.values(), self.timekeeper}))
@@ -212,6 +218,7 @@ def _document(root: Reader) -> Document:
         "a contract",
     )
     parts["contract"].integer(LANGUAGE, LANGUAGE, "a version of the language that this one knows")
+    _check_rules_size(parts)
     parties = _parties(parts["parties"])
     timekeeper = parts["timekeeper"].name("an organization", NAME_PATTERN)
     return Document(
@@ -229,6 +236,18 @@ def _document(root: Reader) -> Document:
         label=root.label,
         marks=root.marks,
     )
+
+
+def _check_rules_size(parts: Mapping[str, Reader]) -> None:
+    """Limit what the parser of expressions will have to read, before it reads any of it."""
+    total = sum(parts[key].count_chars() for key in ("lets", "rules") if key in parts)
+    if total > MAX_RULES_CHARS:
+        raise TooLargeError(
+            str(parts["rules"].place),
+            found=f"{total} characters in rules and lets",
+            expected=f"at most {MAX_RULES_CHARS}",
+            action="use fewer or shorter rules",
+        )
 
 
 def _named(parts: Mapping[str, Reader], key: str, limit: int) -> dict[str, Reader]:

@@ -105,7 +105,7 @@ class Failure:
     error: TallyError
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def load_contract(signed: bytes) -> Contract:
     """Read and check the signed form of a contract; what was read is remembered by its bytes.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.checker import field_bounds
+from contracts.bounds import field_bounds
 from contracts.civil import MAX_MS
 from contracts.document import Document, FactRule, FieldRule
 from contracts.operations import ArithmeticFault, compare

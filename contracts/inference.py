@@ -247,7 +247,7 @@ class _Inference:
                 node,
                 f"{a.currency} {node.operator} {b.currency}",
                 "one currency",
-                "multiply one amount by a rate of a param, then build money of the other currency",
+                f"convert one: money(amount / money(1, {b.currency}) * rate, {a.currency})",
             )
         currency = (a.currency or b.currency) if operation.result == "money" else None
         return _above(Type(operation.result, currency), _mixed(left, right), left, right)

@@ -17,6 +17,8 @@ MAX_TEXT_CHARS = 65_536
 MAX_VALUE_CHARS = 500
 MAX_NAME_CHARS = 40
 MAX_EXPRESSION_CHARS = 4096
+MAX_RULES_CHARS = 16_384
+"""All texts under `lets` and `rules` together: reading them takes well under a second."""
 MAX_EXPRESSION_DEPTH = 48
 MAX_LET_DEPTH = 96
 MAX_COST = 200_000
@@ -46,7 +48,7 @@ RESERVED = frozenset(
     (
         *("and", "or", "not", "true", "false", "if", "exists", "min", "max", "round", "money"),
         *("days", "ceil_days", "count", "sum", "min_of", "max_of", "running", "business_days"),
-        *("end_of_day", "band", "where", "per", "timekeeper"),
+        *("end_of_day", "band", "where", "per", "timekeeper", "nan", "inf", "infinity"),
         *("half_up", "half_even", "half_down", "up", "down", "ceiling", "floor"),
     )
 )

@@ -13,7 +13,14 @@ from contracts.document import agreement_hash
 from contracts.evaluator import Contract, ExistingFact, Moment
 from contracts.facts import StatedFact, parse_fact
 from contracts.records import Position, Record, log_order
-from contracts.signing import check_member, check_person, check_reach, check_replaces, signers
+from contracts.signing import (
+    check_member,
+    check_person,
+    check_reach,
+    check_replaces,
+    check_timekeeper,
+    signers,
+)
 from contracts.values import Instant
 from ledger.errors import TallyError
 from ledger.log.kinds import check_body
@@ -98,16 +105,16 @@ class Replay:
 
     def sort_in(self, record: Record, counted: list[Record]) -> None:
         """Put a record where it belongs; raises where it can have no effect."""
+        if record.kind not in KINDS_OF_AGREEMENTS or not self.concerns(record):
+            return
         where = f"{record.origin} entry {record.seq}"
         check_body(record.kind, record.body, where)
-        if record.kind not in KINDS_OF_AGREEMENTS:
-            return
-        if record.kind != "agreement.propose" and record.body["agreement"] != self.contract.agreement:
-            return
         check_reach(record, self.organizations, where)
+        check_member(record.organization, self.organizations, where)
         match record.kind:
             case "agreement.propose":
-                self.sort_in_offer(record, where)
+                check_replaces(record.body, where)
+                self.offers[record.leaf_hash] = Offer(record)
             case "agreement.sign":
                 self.signatures.add(record.leaf_hash)
             case "fact":
@@ -115,13 +122,19 @@ class Replay:
                 self.claims[record.leaf_hash] = Claim(record, stated)
             case "confirm":
                 check_person(record, where)
-                check_member(record.organization, self.organizations, where)
                 self.confirms.setdefault(record.body["fact"], []).append(record)
             case "counted":
-                if record.organization == self.document.timekeeper:
-                    counted.append(record)
+                check_timekeeper(self.document, record.organization, where)
+                counted.append(record)
             case "decision":
                 self.decisions.append(record)
+
+    def concerns(self, record: Record) -> bool:
+        """Whether a record is about this agreement."""
+        if record.kind != "agreement.propose":
+            return record.body.get("agreement") == self.contract.agreement
+        document = record.body.get("document")
+        return isinstance(document, bytes) and agreement_hash(document) == self.contract.agreement
 
     def drop_strangers(self) -> None:
         """Remark on confirmations by organizations that the fact does not ask."""
@@ -131,13 +144,6 @@ class Replay:
                 if record.organization not in asked:
                     text = f"{claim.stated.name} is confirmed by {', '.join(sorted(asked)) or 'nobody'}"
                     self.remarks[record.leaf_hash] = text
-
-    def sort_in_offer(self, record: Record, where: str) -> None:
-        if agreement_hash(record.body["document"]) != self.contract.agreement:
-            return
-        check_replaces(record.body, where)
-        check_member(record.organization, self.organizations, where)
-        self.offers[record.leaf_hash] = Offer(record)
 
     # What the timekeeper counted
 

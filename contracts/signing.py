@@ -33,6 +33,17 @@ def check_member(organization: str, organizations: tuple[str, ...], where: str) 
         )
 
 
+def check_timekeeper(document: Document, organization: str, where: str) -> None:
+    """Check that an organization keeps the time of an agreement."""
+    if organization != document.timekeeper:
+        raise ForbiddenError(
+            where,
+            found=f"by {organization}",
+            expected=f"{document.timekeeper}, the {TIMEKEEPER}",
+            action="leave the counting to them",
+        )
+
+
 def check_person(record: Record, where: str) -> None:
     """Check that a person of the statement's organization signed it."""
     if not any(signature.organization == record.organization for signature in record.signatures):

@@ -11,12 +11,11 @@ from typing import Any
 
 from contracts.agreement import IN_FORCE, Agreement, FactView
 from contracts.civil import MAX_MS
-from contracts.document import TIMEKEEPER
 from contracts.evaluator import load_contract
 from contracts.facts import parse_fact
 from contracts.records import Signature
 from contracts.replay import EXISTS, REFUSED, SURPLUS
-from contracts.signing import check_member, check_replaces, signers
+from contracts.signing import check_member, check_replaces, check_timekeeper, signers
 from ledger.errors import ConflictError, ForbiddenError, InvalidError, MissingError, short
 from ledger.log.kinds import check_body
 
@@ -156,14 +155,7 @@ def check_counted(agreement: Agreement, organization: str, body: Mapping[str, An
         InvalidError: an entry that cannot be counted now, or a time before the last counted entry's.
     """
     _check_names(agreement, "counted", body, "counted")
-    timekeeper = agreement.contract.document.timekeeper
-    if organization != timekeeper:
-        raise ForbiddenError(
-            "counted",
-            found=f"by {organization}",
-            expected=f"{timekeeper}, the {TIMEKEEPER}",
-            action="leave it to them",
-        )
+    check_timekeeper(agreement.contract.document, organization, "counted")
     if not agreement.last_counted_ms <= time_ms <= MAX_MS:
         raise InvalidError(
             "counted",
@@ -174,8 +166,9 @@ def check_counted(agreement: Agreement, organization: str, body: Mapping[str, An
     entries = body["entries"]
     if not entries or len(set(entries)) != len(entries):
         raise InvalidError("counted entries", found="none, or one twice", expected="leaf hashes, each once")
+    countable = set(agreement.countable)
     for leaf_hash in entries:
-        if leaf_hash not in agreement.countable:
+        if leaf_hash not in countable:
             raise InvalidError(
                 "counted entries",
                 found=short(leaf_hash),

@@ -69,6 +69,17 @@ class Reader:
             raise TooLargeError(str(self.place), found=f"{len(self.tree)} items", expected=f"at most {limit}")
         return [self._child(index, item) for index, item in enumerate(self.tree)]
 
+    def count_chars(self) -> int:
+        """How long all texts in this node are together."""
+        total, waiting = 0, [self.tree]
+        while waiting:
+            tree = waiting.pop()
+            if isinstance(tree, str):
+                total += len(tree)
+            else:
+                waiting.extend(tree.values() if isinstance(tree, dict) else tree)
+        return total
+
     def names(self, limit: int, what: str, pattern: re.Pattern[str] = NAME) -> tuple[str, ...]:
         """This list as names, at least one, each once."""
         items = self.items(limit, what)

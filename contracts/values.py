@@ -152,8 +152,18 @@ def format_decimal(value: Decimal, least_places: int = 0) -> str:
     return f"{whole}.{places}" if places else whole
 
 
+def places_of(value: Value) -> int:
+    """How many decimals a number has, without trailing zeros."""
+    return len(format_decimal(value).partition(".")[2]) if isinstance(value, Decimal) else 0
+
+
+def minor_digits(currency: str | None) -> int:
+    """How many decimals a currency has in payments; 2 where it is not known."""
+    return _MINOR_DIGITS.get(currency or "", 2)
+
+
 def _format_money(value: Money) -> str:
-    return f"{format_decimal(value.amount, _MINOR_DIGITS.get(value.currency, 2))} {value.currency}"
+    return f"{format_decimal(value.amount, minor_digits(value.currency))} {value.currency}"
 
 
 def _format_day(day: int) -> str:

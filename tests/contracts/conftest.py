@@ -14,7 +14,6 @@ from contracts.agreement import Agreement, fold_agreement
 from contracts.decision import Evaluation, evaluate
 from contracts.document import Document, agreement_hash, format_document, parse_contract_yaml
 from contracts.records import Record, Signature
-from ledger.log.encoding import encode
 
 DOCUMENTS = Path(__file__).parent / "documents"
 NETWORK = "0123456789abcdef"
@@ -57,7 +56,9 @@ class Story:
             origin=origin,
             organization=organization,
             seq=seq,
-            leaf_hash=sha256(encode([origin, seq, kind, body])).digest(),
+            leaf_hash=sha256(
+                f"{origin} {seq} {kind} {sorted(body.items())}".encode(errors="replace")
+            ).digest(),
             time_ms=self.now_ms if time_ms is None else time_ms,
             kind=kind,
             body=body,

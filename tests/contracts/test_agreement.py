@@ -200,6 +200,7 @@ def test_only_the_timekeeper_counts(story: Any) -> None:
     told.sign_all()
     told.count(told.state("bolt", "delivery", {"accepted": "true"}), organization="acme")
     assert told.fold().facts[0].status == NOT_COUNTED
+    assert "port, the timekeeper" in told.fold().remarks[0].text
 
 
 def test_a_count_with_a_falling_time_counts_nothing_until_counted_again(story: Any) -> None:
@@ -305,6 +306,26 @@ def test_more_of_the_timekeepers_log_never_undoes_a_firing(story: Any, data: st.
         assert hashes[: len(fired)] == fired
         fired = hashes
     assert len(fired) == 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_who_holds_less_decides_the_same_or_less(story: Any, data: st.DataObject) -> None:
+    told = story("payment-upon-demand")
+    told.sign_all()
+    demands = [told.state("acme", "demand") for _ in range(2)]
+    paid = [told.state("bolt", "paid") for _ in range(2)]
+    confirms = [told.confirm("acme", fact) for fact in paid]
+    told.count(*data.draw(st.permutations([*demands, *paid, *confirms])))
+    everything = [decision.hash for decision in told.evaluate().decisions]
+    droppable = [record for record in told.records if record.kind not in ("agreement.propose", "counted")]
+    dropped = data.draw(st.sets(st.sampled_from(range(len(droppable))), min_size=1))
+    hidden = {droppable[index].leaf_hash for index in dropped}
+    held = [record for record in told.records if record.leaf_hash not in hidden]
+    agreement = fold_agreement(told.agreement, held)
+    decided = [decision.hash for decision in evaluate(agreement, lambda origin, seq: True).decisions]
+    assert agreement.missing
+    assert decided == everything[: len(decided)]
 
 
 bodies = st.dictionaries(

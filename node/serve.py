@@ -1,0 +1,238 @@
+"""Running a node: everything put together, from the lock on the home to the last answer.
+
+    lock ─ open home ─ judge its place ─ writer ─ sync, clerk, HTTP ─ say the own address ─ … ─ SIGTERM
+
+Clean shutdown goes the other way: no new connections, requests in flight are answered, loops end, the
+writer puts on disk what waits, and the lock is given up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import uvloop
+
+from ledger.errors import ConflictError, TallyError, UnavailableError
+from ledger.members.invitation import InvitationFile
+from ledger.members.network import network_id
+from ledger.members.roster import Address
+from node.api.app import create_app
+from node.api.sync import sync_router
+from node.api.tiles import tiles_router
+from node.api.witness import witness_router
+from node.bond import Bond
+from node.clerk import Clerk
+from node.config import Settings, load_settings
+from node.home import NewHome, newcomer_home
+from node.logs import get_log
+from node.node import Node
+from node.place import lock_home
+from node.server import NodeServer, limits_of, make_server
+from node.sync.batching import make_batch
+from node.sync.engine import Engine
+from node.sync.http import HttpTransport
+from node.sync.joining import store_join_answer
+from node.sync.peer import Peer
+from node.sync.wire import JoinRequest
+from node.sync.workers import Workers
+from node.tls import make_certificate, server_context
+from node.world import World, real_world
+
+RUNNING = "running"
+"""The file in a home that says where its node listens: {"url": …, "pid": …}."""
+
+HEARING_POLL_S = 0.2
+
+log = get_log(__name__)
+
+
+def run_node(
+    home: Path,
+    settings: Settings,
+    passphrase: bytes,
+    *,
+    world: World | None = None,
+    on_started: Callable[[str], None] = lambda url: None,
+) -> None:
+    """Run the node of a home until SIGTERM or SIGINT; `on_started` is told the URL it listens at.
+
+    Raises:
+        ConflictError: another process has the home.
+        ForbiddenError: the passphrase opens no key.
+        TallyError: what else keeps the node from starting.
+    """
+    with lock_home(home):
+        bond = Bond(home, os.environ)
+        node = Node(
+            home=home,
+            settings=settings,
+            passphrase=passphrase,
+            world=world or real_world(),
+            raise_mark=bond.raise_mark,
+        )
+        node.start()
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(_Running(node, bond).run(on_started))
+        finally:
+            (home / RUNNING).unlink(missing_ok=True)
+            node.stop()
+            bond.close()
+
+
+def join_network(home: Path, invitation: InvitationFile, new: NewHome) -> None:
+    """Make the home of a newcomer and join its network; after a failure, the same call goes on.
+
+    Raises:
+        ConflictError: there is a home of another organization or network at that path.
+        UnavailableError: the inviter's node cannot be reached.
+        ForbiddenError: the invitation does not hold.
+    """
+    if not home.exists() or not any(home.iterdir()):
+        newcomer_home(home, new, invitation.founding)
+    with lock_home(home):
+        node = Node(home=home, settings=load_settings(home), passphrase=new.passphrase, world=new.world)
+        node.start()
+        try:
+            expected = (invitation.organization, network_id(invitation.founding))
+            if (node.state.organization, node.state.roster.network) != expected:
+                raise ConflictError(
+                    str(home),
+                    found=f"the home of {node.state.origin}",
+                    expected=f"a new folder, or one of {invitation.organization} in the same network",
+                    action="choose another folder with --home",
+                )
+            asyncio.run(_join(node, invitation))
+        finally:
+            node.stop()
+
+
+async def _join(node: Node, invitation: InvitationFile) -> None:
+    transport = HttpTransport(lambda partner: invitation.address, timeout_s=node.settings.partner_timeout_s)
+    try:
+        limit = node.settings.max_sync_body_bytes // 2
+        batch = make_batch(node, node.state.origin, 0, limit, invitation.inviter)
+        peer = Peer(node, invitation.inviter, transport)
+        answer = await peer.join(JoinRequest(batch=batch, secret=invitation.secret))
+        store_join_answer(node, answer)
+    finally:
+        await transport.close()
+
+
+class _Running:
+    """A node while it runs, on one event loop."""
+
+    def __init__(self, node: Node, bond: Bond) -> None:
+        self._node = node
+        self._bond = bond
+        self._settings = node.settings
+        self._workers = Workers()
+        transport = HttpTransport(
+            lambda partner: node.state.roster.addresses.get(partner, Address()),
+            timeout_s=self._settings.partner_timeout_s,
+        )
+        self._engine = Engine(node, transport, self._workers)
+        self._clerk = Clerk(node)
+        self._certificate = _certificate(node) if self._settings.tls else None
+
+    async def run(self, on_started: Callable[[str], None]) -> None:
+        """Serve until a signal ends it."""
+        started: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
+        # Holds the port, or fails, before anything else begins.
+        server = self._server(lambda host, port: started.set_result((host, port)))
+        self._judge_place()
+        serving = asyncio.create_task(server.serve())
+        await asyncio.wait((started, serving), return_when=asyncio.FIRST_COMPLETED)
+        settling = asyncio.create_task(self._settle(started, on_started))
+        try:
+            await serving
+        finally:
+            settling.cancel()
+            with suppress(asyncio.CancelledError):
+                await settling
+            self._clerk.stop()
+            await self._engine.stop()
+            self._workers.stop()
+
+    async def _settle(
+        self, started: asyncio.Future[tuple[str, int]], on_started: Callable[[str], None]
+    ) -> None:
+        """Once connections are accepted: say so, begin to sync, and bind the home when it may write."""
+        host, port = await started
+        node = self._node
+        url = f"{'https' if self._settings.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+        _say_running(node.home, url)
+        await self._engine.start()
+        self._clerk.start()
+        log.info("listening", url=url, origin=node.state.origin, size=node.state.own.copy.size)
+        on_started(url)
+        while self._engine.hearing:
+            await asyncio.sleep(HEARING_POLL_S)
+        await self._workers(lambda: self._bond.tie(node))
+        await self._workers(lambda: _record_address(node, self._settings.address(port), self._certificate))
+
+    def _judge_place(self) -> None:
+        """Refuse to write until partners were heard, if this home is not as it was left."""
+        verdict = self._bond.judge(self._node)
+        if not verdict.may_append:
+            log.warning("this home is not where or as it was", found=verdict.found, action=verdict.action)
+            self._engine.hear_partners()
+
+    def _server(self, on_started: Callable[[str, int], None]) -> NodeServer:
+        node, engine, settings = self._node, self._engine, self._settings
+        app = create_app(
+            node,
+            routers=(
+                sync_router(engine.door, self._workers),
+                tiles_router(node, engine.door, self._workers),
+                witness_router(node, engine, self._workers),
+            ),
+            partners=engine.status,
+        )
+        certificate = self._certificate
+        return make_server(
+            app,
+            host=settings.host,
+            port=settings.port,
+            context=server_context(node.keys.node.seed, certificate) if certificate else None,
+            limits=limits_of(settings),
+            on_started=on_started,
+            on_connections=node.metrics.open_connections.set,
+        )
+
+
+def _certificate(node: Node) -> bytes:
+    """The node's certificate: the one in its log as long as it names the same host."""
+    host = urlsplit(node.settings.url or "").hostname or node.settings.host
+    return make_certificate(node.keys.node.seed, node.state.origin, [host])
+
+
+def _record_address(node: Node, url: str | None, certificate: bytes | None) -> None:
+    """Record where partners call this node, if that changed; what is refused now is recorded next time."""
+    told = node.state.roster.addresses.get(node.state.organization)
+    if told == Address(url=url, certificate=certificate):
+        return
+    draft = node.draft("node.address", {"certificate": certificate, "url": url})
+    try:
+        node.record([draft]).result()
+    except TallyError as error:
+        log.warning("the own address was not recorded", reason=error, action=error.action)
+
+
+def _say_running(home: Path, url: str) -> None:
+    """Tell the command line where to call; a file that stays after a kill is corrected at the next start."""
+    path = home / RUNNING
+    draft = path.with_name(f".{RUNNING}.new")
+    try:
+        draft.write_text(json.dumps({"url": url, "pid": os.getpid()}) + "\n", encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise UnavailableError(
+            str(path), found=error.strerror or "cannot be written", expected="a folder of the own user"
+        ) from error

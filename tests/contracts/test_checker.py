@@ -1,0 +1,284 @@
+"""What the checker finds, where, before anyone signs."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.checker import check_document, inspect_document, sort_lets
+from contracts.document import parse_document
+from contracts.grammar import parse_expression
+from contracts.limits import MAX_COST
+from contracts.syntax import Place
+from ledger.errors import InvalidError, TallyError
+from ledger.log.encoding import encode
+
+BASE: dict[str, Any] = {
+    "contract": "1",
+    "name": "small",
+    "parties": {"seller": "acme", "buyer": "bolt", "carrier": "dart"},
+    "timekeeper": "port",
+    "params": {
+        "price": {"money": "10.00 USD"},
+        "fee": {"money": "1.00 EUR"},
+        "rate": {"decimal": "0.1"},
+        "steps": {"integer": "2"},
+        "agreed": {"instant": "2019-01-11T03:24:00Z"},
+        "pay": {"duration": "30 days"},
+        "grade": {"enum": "good", "of": ["good", "fair"]},
+    },
+    "text": "{price} {fee} {rate:%} {steps} {agreed} {pay} {grade}",
+    "facts": {
+        "delivered": {
+            "by": ["carrier"],
+            "confirm": ["buyer"],
+            "fields": {
+                "kg": "decimal",
+                "value": "money",
+                "grade": {"enum": ["good", "fair"]},
+                "note": "string",
+            },
+        },
+        "many": {"by": ["seller"], "max": "5", "fields": {"x": "integer"}},
+        "paid": {"by": ["buyer"]},
+    },
+    "rules": [{"name": "go", "when": "exists(delivered)", "then": [{"state": "going"}]}],
+}
+
+
+def rule(when: str, *then: Any) -> dict[str, Any]:
+    return {"rules": [{"name": "r", "when": when, "then": list(then) or [{"state": "s"}]}]}
+
+
+def due(amount: str, when: str = "exists(delivered)", **more: str) -> dict[str, Any]:
+    return rule(when, {"due": {"from": "buyer", "to": "seller", "amount": amount, **more}})
+
+
+def errors(change: dict[str, Any]) -> list[tuple[str, str]]:
+    document = parse_document(encode({**BASE, **change}), "c")
+    return [(problem.where, problem.found) for problem in inspect_document(document).errors]
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "exists(delivered)",
+        "exists(delivered) and delivered.kg > 3",
+        "exists(delivered) and delivered.grade == 'good'",
+        "exists(delivered) and delivered.grade != grade",
+        "exists(delivered) and delivered.confirmed < agreed + pay",
+        "exists(delivered) and not (delivered.kg > 3)",
+        "exists(delivered) or exists(paid) and paid.at > agreed",
+        "exists(many)",
+        "true",
+        "exists(delivered) and if(delivered.kg > 3, exists(paid), exists(many))",
+    ],
+)
+def test_conditions_that_stand(when: str) -> None:
+    assert errors(rule(when)) == []
+
+
+@pytest.mark.parametrize(
+    ("when", "column", "found"),
+    [
+        ("nothing", 1, "the name 'nothing'"),
+        ("delivered", 1, "the fact delivered alone"),
+        ("exists(nothing)", 1, "the name 'nothing'"),
+        ("exists(price)", 1, "the name 'price'"),
+        ("exists(delivered.kg)", 1, "the function 'exists'"),
+        ("steps", 0, "a condition that is integer"),
+        ("price > steps", 1, "money in USD > integer"),
+        ("price == fee", 1, "money in USD == money in EUR"),
+        ("price + fee > price", 1, "USD + EUR"),
+        ("true and steps + price > price", 10, "integer + money in USD"),
+        ("true and 1", 10, "1, which is integer"),
+        ("agreed > pay", 1, "instant > duration"),
+        ("agreed + agreed > agreed", 1, "instant + instant"),
+        ("grade == 'bad'", 10, "'bad'"),
+        ("grade < 'good'", 9, "'good'"),
+        ("'a' < 'b'", 1, "string < string"),
+        ("true < false", 1, "boolean < boolean"),
+        ("USD == USD", 1, "the currency USD alone"),
+        ("-agreed > agreed", 1, "a minus before instant"),
+        ("foo(1) > 2", 1, "the function 'foo'"),
+        ("min(1) > 2", 1, "1 arguments"),
+        ("min(1, price) > 2", 1, "integer and money in USD"),
+        ("round(rate, 2, sideways) > 1", 1, "the mode sideways"),
+        ("round(rate, 34, half_up) > 1", 1, "34 places"),
+        ("round(rate, 1 + 1, half_up) > 1", 1, "an expression"),
+        ("money(1, usd) > price", 1, "usd"),
+        ("if(steps, 1, 2) > 1", 1, "a condition that is integer"),
+        ("if(true, price, fee) > price", 1, "money in USD and money in EUR"),
+        ("exists(delivered) and delivered.colour == 'red'", 23, "the field 'colour'"),
+        ("exists(paid) and paid.confirmed > agreed", 18, "the field 'confirmed'"),
+        ("exists(many) and many.x > 1", 18, "a field of many, of which 5 count"),
+        ("delivered.kg > 3", 1, "delivered is read where it may not exist"),
+        ("delivered.kg > 3 and exists(delivered)", 1, "delivered is read where it may not exist"),
+        ("exists(delivered) or delivered.kg > 3", 1, "delivered is read where it may not exist"),
+        ("not exists(paid)", 5, "what follows depends on the absence of paid"),
+        ("exists(delivered) and not exists(paid)", 27, "what follows depends on the absence of paid"),
+        ("exists(paid) == false", 1, "what follows depends on the absence of paid"),
+        ("if(exists(paid), false, true)", 4, "what follows depends on the absence of paid"),
+    ],
+)
+def test_conditions_that_do_not(when: str, column: int, found: str) -> None:
+    place = f"c rules[0].when column {column}" if column else "c rules[0].when"
+    assert (place, found) in errors(rule(when))
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "found"),
+    [
+        (due("price", **{"from": "nobody"}), "c rules[0].then[0]", "the role 'nobody'"),
+        (due("price", to="buyer"), "c rules[0].then[0]", "buyer owes itself"),
+        (due("rate"), "c rules[0].then[0].due.amount", "decimal"),
+        (due("price + fee"), "c rules[0].then[0].due.amount column 1", "USD + EUR"),
+        (due("price", within="steps"), "c rules[0].then[0].due.within", "integer"),
+        (
+            due("price * delivered.kg", when="exists(paid)"),
+            "c rules[0].then[0].due.amount column 9",
+            "delivered is read where it may not exist",
+        ),
+        (
+            due("if(exists(paid), price, price / 2)"),
+            "c rules[0].then[0].due.amount column 4",
+            "what follows depends on the absence of paid",
+        ),
+        (rule("true", {"notify": ["nobody"]}), "c rules[0].then[0]", "the role 'nobody'"),
+        ({"facts": {**BASE["facts"], "f": {"by": ["nobody"]}}}, "c facts.f", "the role 'nobody'"),
+        (
+            {"facts": {**BASE["facts"], "f": {"by": ["buyer", "seller"], "confirm": ["buyer"]}}},
+            "c facts.f",
+            "f is confirmed by buyer, who as buyer may state it",
+        ),
+        ({"lets": {"price": "1"}}, "c lets.price", "the name price, which stands under params too"),
+        ({"lets": {"a": "b", "b": "a"}}, "c lets.a", "a leads back to itself"),
+        ({"rules": BASE["rules"] * 2}, "c rules[1]", "a second rule go"),
+        ({"text": "{prices}"}, "c text", "{prices}"),
+        ({"text": "{price:%}"}, "c text", "{price:%}"),
+        ({"text": "{price"}, "c text", "'{'"),
+        (
+            {
+                "facts": {
+                    "delivered": {"by": ["seller"], "fields": {"x": {"decimal": {"least": "5", "most": "4"}}}}
+                }
+            },
+            "c facts.delivered.fields.x",
+            "least above most for delivered.x",
+        ),
+        (
+            {"facts": {"delivered": {"by": ["seller"], "fields": {"x": {"decimal": {"least": "pay"}}}}}},
+            "c facts.delivered.fields.x",
+            "the bound 'pay'",
+        ),
+    ],
+)
+def test_documents_that_do_not_stand(change: dict[str, Any], where: str, found: str) -> None:
+    assert (where, found) in errors(change)
+
+
+def test_a_confirmer_in_another_role_of_the_same_organization_is_found() -> None:
+    parties = {"seller": "acme", "buyer": "bolt", "carrier": "acme"}
+    facts = {"delivered": {"by": ["seller"], "confirm": ["carrier"]}}
+    assert ("c facts.delivered", "delivered is confirmed by carrier, who as seller may state it") in errors(
+        {"parties": parties, "facts": facts}
+    )
+
+
+def test_what_is_unused_or_untold_is_a_warning() -> None:
+    change = {"text": "{price}", **due("price * rate")}
+    document = parse_document(encode({**BASE, **change}), "c")
+    found = {problem.found for problem in inspect_document(document).warnings}
+    assert {
+        "steps is never used",
+        "many is never used",
+        "rate decides, and the text does not tell it",
+    } <= found
+
+
+@pytest.mark.parametrize(
+    ("amount", "warned"),
+    [
+        ("price", False),
+        ("price + money(1.5, USD)", False),
+        ("price * steps", False),
+        ("max(price, money(0, USD))", False),
+        ("if(steps > 1, price, -price)", False),
+        ("round(price * delivered.kg, 2, half_up)", False),
+        ("price * 0.5", False),
+        ("price * rate / 3", True),
+        ("price * delivered.kg", True),
+        ("delivered.value", True),
+        ("price * 0.001", True),
+        ("round(price / 3, 3, half_up)", True),
+        ("money(0.5, JPY)", True),
+        ("money(1.2345, KWD)", True),
+        ("money(1.234, KWD)", False),
+    ],
+)
+def test_an_amount_with_too_many_decimals_is_a_warning(amount: str, warned: bool) -> None:
+    document = parse_document(encode({**BASE, **due(amount)}), "c")
+    report = inspect_document(document)
+    assert report.errors == ()
+    assert any("more decimals" in problem.found for problem in report.warnings) is warned
+
+
+def test_a_party_that_keeps_the_time_is_a_warning() -> None:
+    document = parse_document(encode({**BASE, "timekeeper": "bolt"}), "c")
+    assert "bolt, which is also buyer" in [problem.found for problem in inspect_document(document).warnings]
+
+
+def test_the_first_error_counts_the_others() -> None:
+    document = parse_document(encode({**BASE, **rule("nothing", {"notify": ["nobody"]})}), "c")
+    with pytest.raises(InvalidError, match=r"and 1 more"):
+        check_document(document)
+
+
+def test_the_cost_is_known_and_bounded() -> None:
+    facts = {f"f{i}": {"by": ["buyer"]} for i in range(100)}
+    names = list(facts)
+    lets = {f"l{i}": " or ".join(f"exists({name})" for name in names[i * 20 : i * 20 + 20]) for i in range(5)}
+    when = " or ".join(lets)
+    rules: list[Any] = [{"name": f"r{i}", "when": when, "then": [{"state": "s"}]} for i in range(40)]
+    document = parse_document(encode({**BASE, "facts": facts, "lets": lets, "rules": rules}), "c")
+    report = inspect_document(document)
+    assert report.cost > MAX_COST
+    assert any("a cost of" in problem.found for problem in report.errors)
+
+
+def test_lets_follow_what_they_use() -> None:
+    texts = {"a": "b + c", "b": "c", "c": "1", "x": "y", "y": "x", "z": "y"}
+    lets = {name: parse_expression(text, Place(label="x")) for name, text in texts.items()}
+    assert sort_lets(lets) == (("c", "b", "a"), ("x", "y", "z"))
+
+
+names = st.sampled_from(
+    ["price", "rate", "steps", "delivered", "paid", "delivered.kg", "exists(paid)", "1", "'x'"]
+)
+operators = st.sampled_from([" + ", " * ", " and ", " or ", " == ", " < ", " and not "])
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(names, operators), min_size=1, max_size=6))
+def test_no_condition_breaks_the_checker(parts: list[tuple[str, str]]) -> None:
+    when = "".join(name + operator for name, operator in parts) + "true"
+    try:
+        errors(rule(when))
+    except TallyError:
+        return
+
+
+def test_lets_that_double_cost_no_more_than_their_number() -> None:
+    lets = {f"l{i}": f"l{i + 1} + l{i + 1}" for i in range(46)} | {"l46": "price"}
+    begun = time.perf_counter()
+    assert errors({"lets": lets, **due("l0")}) == []
+    assert time.perf_counter() - begun < 1.0
+
+
+def test_lets_that_nest_too_deep_are_found() -> None:
+    lets = {f"l{i}": f"l{i + 1} + price" for i in range(200)} | {"l200": "price"}
+    assert any(found == "lets that nest deeper" for _, found in errors({"lets": lets, **due("l0")}))

@@ -1,0 +1,219 @@
+"""A node refuses a bad statement of its own before it appends it, and says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.records import Signature
+from contracts.statements import check_confirm, check_counted, check_fact, check_proposal, check_sign
+from ledger.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    MalformedError,
+    MissingError,
+    TallyError,
+)
+from ledger.log.kinds import KINDS
+
+
+def person(organization: str, role: str = "director") -> tuple[Signature, ...]:
+    return (Signature(organization=organization, person="anna", role=role),)
+
+
+def in_force(story: Any) -> Any:
+    told = story("coffee-delivery")
+    told.sign_all()
+    return told
+
+
+def fact_body(told: Any, **change: Any) -> dict[str, Any]:
+    body = {
+        "agreement": told.agreement,
+        "attachments": [],
+        "cites": [],
+        "fields": {"kilograms": "60"},
+        "name": "delivered",
+    }
+    return {**body, **change}
+
+
+def test_a_good_proposal_passes(story: Any) -> None:
+    told = story("coffee-delivery")
+    check_proposal("roast", {"document": told.signed, "replaces": None, "until": None})
+
+
+@pytest.mark.parametrize(
+    ("organization", "change"),
+    [
+        ("stranger", {}),
+        ("roast", {"document": b"\x80"}),
+        ("roast", {"document": b"contract: 1"}),
+        ("roast", {"replaces": bytes(32)}),
+        ("roast", {"until": "tomorrow"}),
+        ("roast", {"more": 1}),
+    ],
+)
+def test_a_bad_proposal_is_refused(story: Any, organization: str, change: dict[str, Any]) -> None:
+    body = {"document": story("coffee-delivery").signed, "replaces": None, "until": None, **change}
+    with pytest.raises(TallyError):
+        check_proposal(organization, body)
+
+
+def test_a_fact_with_a_wrong_value_says_what_is_expected(story: Any) -> None:
+    told = in_force(story)
+    check_fact(told.fold(), "wheels", fact_body(told))
+    with pytest.raises(MalformedError) as caught:
+        check_fact(told.fold(), "wheels", fact_body(told, fields={"kilograms": "abc"}))
+    assert caught.value.where == "fact delivered field kilograms"
+    assert caught.value.found == "'abc'"
+    assert caught.value.expected.endswith("such as 12.5")
+    assert caught.value.action
+
+
+@pytest.mark.parametrize(
+    ("organization", "change", "error"),
+    [
+        ("roast", {}, ForbiddenError),
+        ("wheels", {"name": "stolen"}, InvalidError),
+        ("wheels", {"fields": {"kilograms": "81"}}, InvalidError),
+        ("wheels", {"fields": {}}, MalformedError),
+        ("wheels", {"fields": {"kilograms": 60}}, MalformedError),
+        ("wheels", {"agreement": bytes(32)}, InvalidError),
+    ],
+)
+def test_a_bad_fact_is_refused(
+    story: Any, organization: str, change: dict[str, Any], error: type[TallyError]
+) -> None:
+    told = in_force(story)
+    with pytest.raises(error):
+        check_fact(told.fold(), organization, fact_body(told, **change))
+
+
+def test_a_fact_waits_for_the_agreement_to_be_in_force(story: Any) -> None:
+    told = story("coffee-delivery")
+    told.propose("roast")
+    with pytest.raises(ConflictError, match="proposed"):
+        check_fact(told.fold(), "wheels", fact_body(told))
+
+
+def test_a_fact_that_could_not_count_any_more_is_refused(story: Any) -> None:
+    told = in_force(story)
+    fact = told.state("wheels", "delivered", {"kilograms": "60"})
+    told.count(fact, told.confirm("corner", fact))
+    with pytest.raises(ConflictError, match="already"):
+        check_fact(told.fold(), "wheels", fact_body(told))
+
+
+def test_a_payment_before_any_demand_waits_for_it(story: Any) -> None:
+    told = story("payment-upon-demand")
+    told.sign_all()
+    paid = told.state("bolt", "paid")
+    told.count(paid, told.confirm("acme", paid))
+    assert told.evaluate().state is None
+
+
+def test_a_signature_by_the_right_person_passes(story: Any) -> None:
+    told = story("coffee-delivery")
+    proposal = told.propose("roast")
+    body = {"agreement": told.agreement, "party": "shop", "proposal": proposal.leaf_hash}
+    check_sign(told.fold(), "corner", body, person("corner", "buyer"))
+
+
+@pytest.mark.parametrize(
+    ("organization", "change", "role", "error"),
+    [
+        ("corner", {}, "intern", ForbiddenError),
+        ("roast", {}, "buyer", ForbiddenError),
+        ("corner", {"party": "roaster"}, "buyer", ForbiddenError),
+        ("corner", {"proposal": bytes(32)}, "buyer", MissingError),
+        ("corner", {"party": "No One"}, "buyer", MalformedError),
+    ],
+)
+def test_a_bad_signature_is_refused(
+    story: Any, organization: str, change: dict[str, Any], role: str, error: type[TallyError]
+) -> None:
+    told = story("coffee-delivery")
+    proposal = told.propose("roast")
+    body = {"agreement": told.agreement, "party": "shop", "proposal": proposal.leaf_hash, **change}
+    with pytest.raises(error):
+        check_sign(told.fold(), organization, body, person("corner", role))
+
+
+def test_a_person_who_signed_is_told_so(story: Any) -> None:
+    told = story("coffee-delivery")
+    proposal = told.propose("roast")
+    told.count(told.sign(proposal, "roaster", "anna"))
+    body = {"agreement": told.agreement, "party": "roaster", "proposal": proposal.leaf_hash}
+    with pytest.raises(ConflictError, match="each person once"):
+        check_sign(told.fold(), "roast", body, person("roast"))
+
+
+def test_a_confirmation_by_the_one_who_is_asked_passes(story: Any) -> None:
+    told = in_force(story)
+    fact = told.state("wheels", "delivered", {"kilograms": "60"})
+    body = {"agreement": told.agreement, "fact": fact.leaf_hash}
+    check_confirm(told.fold(), "corner", body, person("corner"))
+    with pytest.raises(ForbiddenError, match="corner"):
+        check_confirm(told.fold(), "roast", body, person("roast"))
+    with pytest.raises(ForbiddenError, match="person"):
+        check_confirm(told.fold(), "corner", body, ())
+    with pytest.raises(MissingError):
+        check_confirm(told.fold(), "corner", {**body, "fact": bytes(32)}, person("corner"))
+
+
+def test_a_second_confirmation_is_refused(story: Any) -> None:
+    told = in_force(story)
+    fact = told.state("wheels", "delivered", {"kilograms": "60"})
+    confirmation = told.confirm("corner", fact)
+    body = {"agreement": told.agreement, "fact": fact.leaf_hash}
+    with pytest.raises(ConflictError, match="already"):
+        check_confirm(told.fold(), "corner", body, person("corner"))
+    told.count(fact, confirmation)
+    with pytest.raises(ConflictError, match="exists"):
+        check_confirm(told.fold(), "corner", body, person("corner"))
+
+
+def test_counting_what_is_countable_passes(story: Any) -> None:
+    told = in_force(story)
+    fact = told.state("wheels", "delivered", {"kilograms": "60"})
+    body = {"agreement": told.agreement, "entries": [fact.leaf_hash]}
+    check_counted(told.fold(), "port", body, told.now_ms)
+    with pytest.raises(ForbiddenError):
+        check_counted(told.fold(), "wheels", body, told.now_ms)
+    with pytest.raises(InvalidError, match="the time"):
+        check_counted(told.fold(), "port", body, 5)
+    for entries in ([], [fact.leaf_hash] * 2, [bytes(32)]):
+        with pytest.raises(InvalidError):
+            check_counted(told.fold(), "port", {**body, "entries": entries}, told.now_ms)
+
+
+values = st.one_of(
+    *(st.none(), st.booleans(), st.integers(), st.text(max_size=9), st.binary(max_size=33)),
+    st.lists(st.binary(min_size=32, max_size=32), max_size=3),
+    st.dictionaries(st.text(max_size=9), st.text(max_size=9)),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_no_body_breaks_a_check(story: Any, data: st.DataObject) -> None:
+    told = in_force(story)
+    agreement = told.fold()
+    hashes = st.sampled_from([told.agreement, bytes(32), told.records[0].leaf_hash])
+    checks: tuple[tuple[str, Callable[[dict[str, Any]], None]], ...] = (
+        ("fact", lambda body: check_fact(agreement, "wheels", body)),
+        ("confirm", lambda body: check_confirm(agreement, "corner", body, ())),
+        ("agreement.sign", lambda body: check_sign(agreement, "corner", body, ())),
+        ("counted", lambda body: check_counted(agreement, "port", body, 5)),
+        ("agreement.propose", lambda body: check_proposal("roast", body)),
+    )
+    for kind, check in checks:
+        body = data.draw(st.fixed_dictionaries(dict.fromkeys(KINDS[kind].fields, values | hashes)))
+        with pytest.raises(TallyError):
+            check(body)
