@@ -6,12 +6,14 @@ event, the same identity (event hash, eventID and error declaration).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from ledger.errors import ConflictError
+from ledger.log.intake import Copy
 from ledger.log.statement import Statement, format_statement, parse_statement
 from node.store.indexing import Indexed, index_statement
-from node.store.reader import Reader, prefix_of
+from node.store.reader import Reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +46,70 @@ class Recorded:
     leaf: bytes = b""
 
 
-def make_draft(statement: Statement, *, replayable: bool = False) -> Draft:
-    """A draft of a statement; raises MalformedError if it is no statement of its kind."""
+def make_draft(statement: Statement, *, replayable: bool = False, indexed: Indexed | None = None) -> Draft:
+    """A draft of a statement; `indexed` where the caller has worked it out already.
+
+    Raises:
+        MalformedError: it is no statement of its kind.
+    """
     return Draft(
         statement=statement,
         payload=format_statement(statement),
-        indexed=index_statement(statement),
+        indexed=indexed or index_statement(statement),
         replayable=replayable,
     )
+
+
+@dataclass(slots=True)
+class Fresh:
+    """Drafts that become entries in one commit, and how they are recognised: by nonce, events by identity."""
+
+    drafts: list[Draft] = field(default_factory=list)
+    nonces: dict[bytes, tuple[int, Statement]] = field(default_factory=dict)
+    identities: dict[bytes, int] = field(default_factory=dict)
+
+    def find(self, draft: Draft) -> int | None:
+        """The position that was given to the same statement; ConflictError as `find_recorded`."""
+        same_nonce = self.nonces.get(draft.statement.nonce)
+        if same_nonce is not None:
+            check_same_statement(same_nonce[1], draft.statement)
+            return same_nonce[0]
+        return None if draft.identity is None else self.identities.get(draft.identity)
+
+    def add(self, draft: Draft, seq: int) -> None:
+        """Give a draft its position."""
+        self.drafts.append(draft)
+        self.nonces[draft.statement.nonce] = (seq, draft.statement)
+        if draft.identity is not None:
+            self.identities[draft.identity] = seq
+
+    def extend(self, other: Fresh) -> None:
+        """Add the drafts of another one behind these."""
+        self.drafts.extend(other.drafts)
+        self.nonces.update(other.nonces)
+        self.identities.update(other.identities)
+
+
+def take_drafts(drafts: Sequence[Draft], fresh: Fresh, reader: Reader, own: Copy) -> list[tuple[int, bool]]:
+    """Give each draft a position after those of this commit, or find where it stands; whether it is new.
+
+    Raises:
+        ConflictError: one contradicts what was recorded. Then none of them is in `fresh`.
+    """
+    base = own.size + len(fresh.drafts)
+    taken = Fresh()
+    places = []
+    for draft in drafts:
+        seq = taken.find(draft)
+        if seq is None:
+            seq = fresh.find(draft)
+        if seq is None:
+            seq = find_recorded(reader, own.origin, draft)
+        places.append((base + len(taken.drafts) if seq is None else seq, seq is None))
+        if seq is None:
+            taken.add(draft, places[-1][0])
+    fresh.extend(taken)
+    return places
 
 
 def find_recorded(reader: Reader, origin: str, draft: Draft) -> int | None:
@@ -68,7 +126,8 @@ def find_recorded(reader: Reader, origin: str, draft: Draft) -> int | None:
                 check_same_statement(recorded, draft.statement)
                 return seq
     if draft.indexed.event is not None:
-        for log, seq in reader.events_by("identity", prefix_of(draft.indexed.event.identity)):
+        event = draft.indexed.event
+        for log, seq in reader.events_like(event.hash, event.identity):
             if log == origin and _same_event(reader, origin, seq, draft):
                 return seq
     return None

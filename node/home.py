@@ -25,7 +25,7 @@ from ledger.log.intake import Copy
 from ledger.log.note import log_vkey
 from ledger.log.origin import format_origin
 from ledger.log.signature import public_key
-from ledger.log.statement import Statement
+from ledger.log.statement import Statement, node_nonce
 from ledger.members.network import (
     Founding,
     MemberKeys,
@@ -231,7 +231,7 @@ def _fill_home(folder: Path, new: NewHome, place: Place, founding_of: Callable[[
     origin = format_origin(new.organization, network_id(founding))
     with _first_writer(folder / DATABASE, origin, founding, seeds["log"], new.world) as writer:
         statements = [
-            Statement(kind=kind, audience=None, body=body, nonce=new.world.random(16))
+            Statement(kind=kind, audience=None, body=body, nonce=node_nonce(new.world.random(16)))
             for kind, body in (("log.open", opening), ("person.grant", grant))
         ]
         writer.store_place(place).result()

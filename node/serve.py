@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -193,7 +194,7 @@ class _Running:
                 tiles_router(node, engine.door, self._workers),
                 witness_router(node, engine, self._workers),
             ),
-            partners=engine.status,
+            partners=lambda: [asdict(status) for status in engine.status()],
         )
         certificate = self._certificate
         return make_server(

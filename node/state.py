@@ -122,14 +122,31 @@ def load_state(reader: Reader) -> State:
         raise MissingError(f"{origin} entry 0", found="no payload", expected="the opening of the log")
     statement = parse_statement(opening[1], f"{origin} entry 0")
     state = State(origin=origin, roster=found_roster(statement.data("founding")), heads={})
+    state = load_standing(reader, state)
+    heads = {name: _load_head(reader, name, state.roster) for name in reader.origins()}
+    return replace(state, heads=heads)
+
+
+def load_standing(reader: Reader, state: State) -> State:
+    """The state with roster and quarantine folded anew from every entry that makes them.
+
+    At a start, and where the payload of such an entry came after later ones: the order is the log's.
+    """
+    state = replace(state, roster=_unfolded(state.roster), quarantined=frozenset())
     for number, seq in reader.roster_positions():
         record = reader.record(reader.origin_of(number), seq)
         if record.statement is not None:
             state = fold_standing(
                 state, origin=record.origin, seq=seq, leaf=record.leaf, statement=record.statement
             )
-    heads = {name: _load_head(reader, name, state.roster) for name in reader.origins()}
-    return replace(state, heads=heads)
+    return state
+
+
+def _unfolded(roster: Roster) -> Roster:
+    founder = roster.founding.founder
+    return Roster(
+        founding=roster.founding, network=roster.network, members={founder: roster.members[founder]}
+    )
 
 
 def _load_head(reader: Reader, origin: str, roster: Roster) -> Head:

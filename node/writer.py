@@ -13,6 +13,7 @@ A commit goes through these steps; what happens if the process dies there stands
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -30,10 +31,10 @@ from ledger.log.entry import SALT_BYTES, commit_to, leaf_hash, parse_entry, seal
 from ledger.log.intake import Accepted, cover, grow_copy
 from ledger.log.note import VerifierKey
 from ledger.log.statement import Statement
-from node.drafts import Draft, Recorded, check_same_statement, find_recorded
+from node.drafts import Draft, Fresh, Recorded, take_drafts
 from node.metrics import Metrics
 from node.place import Place
-from node.state import Head, State, fold_standing
+from node.state import Head, State, fold_standing, load_standing
 from node.store.indexing import STANDING_KINDS, Indexed
 from node.store.place_record import write_place
 from node.store.reader import StoredNote
@@ -41,6 +42,8 @@ from node.store.writing import Writing
 from node.world import World
 
 MAX_COMMIT_ENTRIES = 8192
+GATHER_STEP_S = 0.001
+GATHER_LIMIT_S = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +71,9 @@ class _Pending:
 
     state: State
     heads: dict[str, Head]
-    drafts: list[Draft] = field(default_factory=list)
+    fresh: Fresh = field(default_factory=Fresh)
     origins: set[str] = field(default_factory=set)
     agreements: set[bytes] = field(default_factory=set)
-    nonces: dict[bytes, int] = field(default_factory=dict)
-    identities: dict[bytes, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -109,6 +110,8 @@ class Writer:
         self._raise_mark = raise_mark
         self._listeners: list[Callable[[Changes], None]] = []
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._in_flight: Sequence[_Job] = ()
+        self._crowded = False
         self._broken: UnavailableError | None = None
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
 
@@ -120,6 +123,13 @@ class Writer:
         """Commit what waits, then end."""
         self._jobs.put(None)
         self._thread.join()
+
+    def check_alive(self) -> None:
+        """Raises UnavailableError where nothing more will be committed."""
+        if self._broken is not None:
+            raise self._broken
+        if not self._thread.is_alive():
+            raise UnavailableError("writer", found="not running", expected="a started node")
 
     def listen(self, listener: Callable[[Changes], None]) -> None:
         """Have `listener` called in the writer's thread after every commit; it must return at once."""
@@ -154,30 +164,49 @@ class Writer:
         return self._submit(_Job(partial(self._store_place, place)))
 
     def _submit(self, job: _Job) -> Future[list[Recorded]]:
-        if self._broken is not None:
-            job.future.set_exception(self._broken)
-        else:
+        if self._broken is None:
             self._jobs.put(job)
+        else:
+            job.future.set_exception(self._broken)
+        if self._broken is not None and not self._thread.is_alive():
+            # It ended in between: nobody will take the job any more.
+            self._refuse_waiting(self._broken)
         return job.future
 
     # The thread
 
     def _work(self) -> None:
-        while True:
-            jobs, last = self._take()
-            if jobs:
-                self._commit(jobs)
-            if last:
-                return
+        try:
+            last = False
+            while not last:
+                jobs, last = self._take()
+                self._in_flight = jobs
+                # Several at once: their senders are likely to come back together. One alone never waits.
+                self._crowded = len(jobs) > 1
+                if self._broken is not None:
+                    _refuse(jobs, self._broken)
+                elif jobs:
+                    self._commit(jobs)
+        finally:
+            # Also after a fault of our own: nobody may wait for an answer that never comes.
+            self._broken = self._broken or UnavailableError(
+                "writer", found="it has ended", expected="a running node", action="restart the node"
+            )
+            _refuse(self._in_flight, self._broken)
+            self._refuse_waiting(self._broken)
 
     def _take(self) -> tuple[list[_Job], bool]:
         """Wait for a job, then take what else waits, up to a limit."""
         jobs: list[_Job] = []
         entries = 0
         job = self._jobs.get()
+        if self._crowded:
+            self._gather()
         while job is not None:
-            jobs.append(job)
-            entries += job.entries
+            # False where whoever asked has gone; from here on it cannot be cancelled any more.
+            if job.future.set_running_or_notify_cancel():
+                jobs.append(job)
+                entries += job.entries
             if entries >= MAX_COMMIT_ENTRIES:
                 return jobs, False
             try:
@@ -185,6 +214,14 @@ class Writer:
             except queue.Empty:
                 return jobs, False
         return jobs, True
+
+    def _gather(self) -> None:
+        """Wait for as long as more comes in: a commit costs the same for one entry and for sixty."""
+        waiting = -1
+        deadline = time.monotonic() + GATHER_LIMIT_S
+        while waiting < self._jobs.qsize() < MAX_COMMIT_ENTRIES and time.monotonic() < deadline:
+            waiting = self._jobs.qsize()
+            time.sleep(GATHER_STEP_S)
 
     def _commit(self, jobs: Sequence[_Job]) -> None:
         started = time.perf_counter()
@@ -210,15 +247,20 @@ class Writer:
 
     def _fail(self, jobs: Sequence[_Job], error: sqlite3.Error) -> None:
         """After an error of the disk nobody knows what is on it: stop writing until a restart looks."""
-        if self._database.conn.in_transaction:
-            self._database.execute("ROLLBACK")
-        self._writing.forget_caches()
+        with contextlib.suppress(sqlite3.Error):
+            if self._database.conn.in_transaction:
+                self._database.execute("ROLLBACK")
         self._broken = UnavailableError(
             "store", found=str(error), expected="a commit", action="check the disk, then restart the node"
         )
-        for job in jobs:
-            if not job.future.done():
-                job.future.set_exception(self._broken)
+        _refuse(jobs, self._broken)
+
+    def _refuse_waiting(self, error: UnavailableError) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                job = self._jobs.get_nowait()
+                if job is not None and job.future.set_running_or_notify_cancel():
+                    job.future.set_exception(error)
 
     def _count(self, pending: _Pending, appended: int, seconds: float) -> None:
         self._metrics.commits.inc()
@@ -245,33 +287,8 @@ class Writer:
     # Own entries
 
     def _take_drafts(self, drafts: Sequence[Draft], pending: _Pending) -> Sequence[tuple[int, bool]]:
-        """Give each draft its position, or find where it stands already; refuse all if one contradicts."""
-        base = pending.heads[pending.state.origin].copy.size + len(pending.drafts)
-        places: list[tuple[int, bool]] = []
-        fresh: list[Draft] = []
-        for draft in drafts:
-            seq = self._known(draft, pending)
-            new = seq is None
-            if seq is None:
-                seq = base + len(fresh)
-                fresh.append(draft)
-                pending.nonces[draft.statement.nonce] = seq
-                if draft.identity is not None:
-                    pending.identities[draft.identity] = seq
-            places.append((seq, new))
-        pending.drafts.extend(fresh)
-        return places
-
-    def _known(self, draft: Draft, pending: _Pending) -> int | None:
-        own = pending.heads[pending.state.origin].copy.size
-        seq = pending.nonces.get(draft.statement.nonce)
-        if seq is not None:
-            if seq >= own:
-                check_same_statement(pending.drafts[seq - own].statement, draft.statement)
-            return seq
-        if draft.identity is not None and draft.identity in pending.identities:
-            return pending.identities[draft.identity]
-        return find_recorded(self._writing.reader, pending.state.origin, draft)
+        own = pending.heads[pending.state.origin].copy
+        return take_drafts(drafts, pending.fresh, self._writing.reader, own)
 
     def _recorded(
         self, places: Sequence[tuple[int, bool]], first: int, leaves: Sequence[bytes]
@@ -287,29 +304,31 @@ class Writer:
 
     def _append_drafts(self, pending: _Pending) -> Sequence[bytes]:
         """Make entries out of the drafts, sign the checkpoint that ends this commit, pass the door."""
-        if not pending.drafts:
+        if not pending.fresh.drafts:
             return []
         state = pending.state
         head = pending.heads[state.origin]
         first = head.copy.size
         time_ms = max(self._world.now_ms(), head.time_ms)
-        salts = [self._world.random(SALT_BYTES) for _ in pending.drafts]
+        # One call, since each lets other threads in: see Node.draft.
+        random = self._world.random(SALT_BYTES * len(pending.fresh.drafts))
+        salts = [random[i : i + SALT_BYTES] for i in range(0, len(random), SALT_BYTES)]
         rows = (
             (draft.statement.kind, len(draft.payload), commit_to(salt, draft.payload))
-            for salt, draft in zip(salts, pending.drafts, strict=True)
+            for salt, draft in zip(salts, pending.fresh.drafts, strict=True)
         )
         grown = grow_copy(head.copy, seal_entries(head.copy.last, first, time_ms, rows))
         after = grown.after
         note = seal_checkpoint(Checkpoint(origin=state.origin, size=after.size, root=after.root), self._seed)
-        payloads = [draft.payload for draft in pending.drafts]
+        payloads = [draft.payload for draft in pending.fresh.drafts]
         stored = StoredRun(
             accepted=cover(grown, note, self._vkey),
             note=StoredNote(size=after.size, note=note, proof=()),
             payloads=list(zip(range(first, after.size), salts, payloads, strict=True)),
-            indexed=[(seq, draft.indexed) for seq, draft in enumerate(pending.drafts, first)],
+            indexed=[(seq, draft.indexed) for seq, draft in enumerate(pending.fresh.drafts, first)],
             statements=[
                 (seq, grown.leaves[seq - first], draft.statement)
-                for seq, draft in enumerate(pending.drafts, first)
+                for seq, draft in enumerate(pending.fresh.drafts, first)
                 if draft.statement.kind in STANDING_KINDS
             ],
         )
@@ -366,6 +385,9 @@ class Writer:
         head = pending.heads[origin]
         self._writing.add_payloads(head.number, payloads)
         self._writing.index(head.number, indexed)
+        if any(item.in_roster for _, item in indexed):
+            # These entries came before others that are folded already.
+            pending.state = load_standing(self._writing.reader, pending.state)
         pending.origins.add(origin)
         pending.agreements.update(item.agreement for _, item in indexed if item.agreement is not None)
         return ()
@@ -373,3 +395,9 @@ class Writer:
     def _store_place(self, place: Place, _pending: _Pending) -> Sequence[tuple[int, bool]]:
         write_place(self._database, place)
         return ()
+
+
+def _refuse(jobs: Sequence[_Job], error: UnavailableError) -> None:
+    for job in jobs:
+        if not job.future.done():
+            job.future.set_exception(error)

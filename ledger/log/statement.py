@@ -15,9 +15,9 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import TypeVar
 
-from ledger.errors import MalformedError, short
+from ledger.errors import MalformedError, TooLargeError, short
 from ledger.log.encoding import Value, decode, encode
-from ledger.log.entry import Entry, check_payload
+from ledger.log.entry import MAX_PAYLOAD_BYTES, Entry, check_payload
 from ledger.log.kinds import KINDS, check_body, is_name, is_names
 
 T = TypeVar("T")
@@ -96,6 +96,13 @@ def format_statement(statement: Statement) -> bytes:
             ],
         }
     )
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise TooLargeError(
+            f"new {statement.kind}",
+            found=f"a statement of {len(payload)} bytes",
+            expected=f"at most {MAX_PAYLOAD_BYTES}",
+            action="attach large data as a document",
+        )
     parse_statement(payload, f"new {statement.kind}")
     return payload
 

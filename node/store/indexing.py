@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 from contracts.document import agreement_hash
 from ledger.errors import TallyError
+from ledger.log.encoding import encode
 from ledger.log.statement import Statement
 from ledger.members.roster import ROSTER_KINDS
-from ledger.trace.event import event_view
-from ledger.trace.graph import things_of
+from ledger.trace.document import read_event
+from ledger.trace.event import Event, things_of, view_event
 
 STANDING_KINDS = ROSTER_KINDS | {"evidence"}
 """Kinds that change who stands how in the network; read again at every start."""
 
 _ABOUT_AGREEMENT = frozenset({"agreement.sign", "fact", "confirm", "counted", "decision"})
 
+INDEXED_KINDS = STANDING_KINDS | _ABOUT_AGREEMENT | {"agreement.propose", "event"}
+"""Kinds of others' statements that any index holds something of; of own ones all are indexed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexedEvent:
-    """The keys of an event: identity (32 bytes), captured document (32 bytes), time, things touched."""
+    """The keys of an event: event hash, identity and captured document (32 bytes each), things touched."""
 
+    hash: bytes
     identity: bytes
     capture: bytes
-    time_ms: int
     things: tuple[str, ...]
 
 
@@ -56,14 +61,34 @@ def index_statement(statement: Statement) -> Indexed:
     )
 
 
-def _index_event(statement: Statement) -> IndexedEvent | None:
-    try:
-        event = event_view(statement.text("event"), statement.text("context"), statement.data("hash"))
-    except TallyError:
-        return None
+def index_event(event: Event, capture: bytes) -> IndexedEvent:
+    """What the indexes hold of an event that was captured in a document with this hash."""
     return IndexedEvent(
-        identity=event.identity,
-        capture=statement.data("capture"),
-        time_ms=event.time_ms,
+        hash=event.digest,
+        identity=event_identity(event.digest, event.event_id, event.identity.declaration),
+        capture=capture,
         things=tuple(sorted({name for name, _ in things_of(event)})),
     )
+
+
+def event_identity(digest: bytes, event_id: str, declaration: str) -> bytes:
+    """One hash of what an event is recognised by; it stands in an index and nowhere else."""
+    fields = encode([digest, event_id, declaration])
+    return sha256(b"tallystick event identity v1\n" + fields).digest()
+
+
+def read_recorded_event(statement: Statement) -> Event:
+    """The event of an `event` statement as the trace sees it.
+
+    Raises:
+        TallyError: its text is no event.
+    """
+    value = read_event(statement.text("event").encode()).value
+    return view_event(value, context=statement.text("context"), digest=statement.data("hash"))
+
+
+def _index_event(statement: Statement) -> IndexedEvent | None:
+    try:
+        return index_event(read_recorded_event(statement), statement.data("capture"))
+    except TallyError:
+        return None

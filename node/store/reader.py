@@ -18,6 +18,7 @@ from ledger.log.entry import Entry, leaf_hash, parse_entry
 from ledger.log.intake import Copy
 from ledger.log.statement import Statement, parse_statement
 from ledger.log.tile import TILE_HASHES, TileReader, read_edge
+from node.store.leaves import find_candidates
 from node.store.schema import connect
 
 OWN = 1
@@ -161,6 +162,16 @@ class Reader:
             start + count,
         )
 
+    def missing_payloads(self, origin: str, limit: int) -> list[int]:
+        """Positions of a log whose payload this home does not have, newest first, up to a limit."""
+        number = self.number(origin)
+        rows = self._rows(
+            f"SELECT e.seq FROM entry_{number} e LEFT JOIN payload_{number} p ON p.seq = e.seq "
+            "WHERE p.seq IS NULL ORDER BY e.seq DESC LIMIT ?",
+            limit,
+        )
+        return [int(row[0]) for row in rows]
+
     def record(self, origin: str, seq: int) -> Record:
         """One entry with its statement. Raises MissingError where the entry is not here."""
         data = self.entry(origin, seq)
@@ -176,10 +187,15 @@ class Reader:
         Raises:
             MissingError: this home holds no such entry.
         """
-        for number, seq in self._rows("SELECT log, seq FROM leaf WHERE prefix = ?", prefix_of(leaf)):
-            origin = self.origin_of(number)
-            if leaf_hash(self.entry(origin, seq)) == leaf:
-                return origin, seq
+        for origin in self.origins():
+
+            def read_tile(index: int, width: int, origin: str = origin) -> bytes:
+                return self.read_tile(origin, 0, index, width)
+
+            number, size = self.number(origin), self.size(origin)
+            for seq in find_candidates(self.database, number, size, leaf, read_tile):
+                if leaf_hash(self.entry(origin, seq)) == leaf:
+                    return origin, seq
         raise MissingError(
             f"entry {short(leaf)}",
             found="not here",
@@ -241,6 +257,10 @@ class Reader:
         """The agreements that any entry here is about."""
         return [bytes(row[0]) for row in self._rows("SELECT DISTINCT hash FROM agreement ORDER BY hash")]
 
+    def agreement_size(self, agreement: bytes) -> int:
+        """How many entries here are about an agreement."""
+        return int(self._rows("SELECT count(*) FROM agreement WHERE hash = ?", agreement)[0][0])
+
     def agreement_records(self, agreement: bytes) -> list[Record]:
         """The entries about one agreement whose payload is here, by log and position."""
         rows = self._rows("SELECT log, seq FROM agreement WHERE hash = ? ORDER BY log, seq", agreement)
@@ -248,25 +268,53 @@ class Reader:
 
     def events_touching(self, name: str) -> list[Record]:
         """The events that touch a thing (canonical identifier), by log and position."""
+        return [self.record(*place) for place in self.places_touching(name)]
+
+    def places_touching(self, name: str) -> list[tuple[str, int]]:
+        """(origin, seq) of the events that touch a thing (canonical identifier)."""
         rows = self._rows(
             "SELECT e.log, e.seq FROM thing t JOIN touch x ON x.thing = t.id JOIN event e ON e.id = x.event "
             "WHERE t.name = ? ORDER BY e.log, e.seq",
             name,
         )
-        return [self.record(self.origin_of(number), seq) for number, seq in rows]
-
-    def events_by(self, column: str, prefix: int) -> list[tuple[str, int]]:
-        """(origin, seq) of events by the prefix of their `identity` or `capture`."""
-        rows = self._rows(f"SELECT log, seq FROM event WHERE {column} = ? ORDER BY log, seq", prefix)
         return [(self.origin_of(number), seq) for number, seq in rows]
 
-    def newest_events(self, limit: int, before: int | None = None) -> list[tuple[int, str, int]]:
-        """(row, origin, seq) of events in the order of arrival, newest first."""
+    def events_like(self, digest: bytes, identity: bytes | None = None) -> list[tuple[str, int]]:
+        """(origin, seq) of events whose hash, and identity, begin like these; the caller compares them."""
+        sql = "SELECT log, seq FROM event WHERE hash = ?"
+        if identity is None:
+            rows = self._rows(f"{sql} ORDER BY log, seq", prefix_of(digest))
+        else:
+            rows = self._rows(
+                f"{sql} AND identity = ? ORDER BY log, seq", prefix_of(digest), prefix_of(identity)
+            )
+        return [(self.origin_of(number), seq) for number, seq in rows]
+
+    def events_captured(self, capture: bytes) -> list[tuple[str, int]]:
+        """(origin, seq) of events out of documents whose hash begins like this one."""
         rows = self._rows(
-            "SELECT id, log, seq FROM event WHERE id < ? ORDER BY id DESC LIMIT ?",
-            2**62 if before is None else before,
-            limit,
+            "SELECT log, seq FROM event WHERE capture = ? ORDER BY log, seq", prefix_of(capture)
         )
+        return [(self.origin_of(number), seq) for number, seq in rows]
+
+    def newest_events(
+        self, limit: int, before: int | None = None, thing: str | None = None
+    ) -> list[tuple[int, str, int]]:
+        """(row, origin, seq) of events, those that touch a thing or all, newest arrivals first."""
+        below = 2**62 if before is None else before
+        if thing is None:
+            rows = self._rows(
+                "SELECT id, log, seq FROM event WHERE id < ? ORDER BY id DESC LIMIT ?", below, limit
+            )
+        else:
+            rows = self._rows(
+                "SELECT e.id, e.log, e.seq FROM thing t JOIN touch x ON x.thing = t.id "
+                "JOIN event e ON e.id = x.event WHERE t.name = ? AND x.event < ? "
+                "ORDER BY x.event DESC LIMIT ?",
+                thing,
+                below,
+                limit,
+            )
         return [(row, self.origin_of(number), seq) for row, number, seq in rows]
 
     def _rows(self, sql: str, *values: int | str | bytes) -> list[tuple[Any, ...]]:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import msgpack
+
 from ledger.errors import MalformedError, short
 from ledger.log.encoding import Encodable, Value, decode, encode
 from ledger.log.entry import SALT_BYTES
@@ -22,6 +24,7 @@ MAX_HASHES = 64
 MAX_NOTES = 1024
 MAX_SEQS = 10_000
 MAX_BATCHES = 64
+MAX_ORIGIN_CHARS = 128
 
 Payload = tuple[int, bytes, bytes]
 """Position, salt, payload."""
@@ -42,7 +45,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushAnswer:
-    """What the receiver now holds of the log, and its cosignature line if it holds all of it."""
+    """What the receiver now holds of the log, and its cosignature line if it holds all of it.
+
+    `size` is lower where the receiver still wants the payload of an entry that it holds: the position of
+    the first of these, from where the author should push again.
+    """
 
     size: int
     cosignature: str | None = None
@@ -90,8 +97,13 @@ class JoinAnswer:
 
 
 def format_batch(batch: Batch) -> bytes:
-    """A batch as bytes."""
-    return encode(_batch_map(batch))
+    """A batch as bytes.
+
+    Packed as it is: its keys stand in order, and its values are integers, texts and bytes of one encoding
+    each, which `encode` would go through one by one.
+    """
+    packed: bytes = msgpack.packb(_batch_map(batch))
+    return packed
 
 
 def parse_batch(data: bytes, where: str = "batch") -> Batch:
@@ -136,7 +148,7 @@ def parse_pull_request(data: bytes, where: str = "pull") -> PullRequest:
     """A request to pull."""
     fields = _fields(decode(data, where), ("from", "limit_bytes", "origin"), where)
     return PullRequest(
-        origin=_text(fields["origin"], f"{where} origin"),
+        origin=_origin(fields["origin"], f"{where} origin"),
         start=_count(fields["from"], f"{where} from"),
         limit_bytes=_count(fields["limit_bytes"], f"{where} limit_bytes"),
     )
@@ -151,7 +163,7 @@ def parse_payloads_request(data: bytes, where: str = "payloads") -> PayloadsRequ
     """A request for payloads."""
     fields = _fields(decode(data, where), ("origin", "seqs"), where)
     return PayloadsRequest(
-        origin=_text(fields["origin"], f"{where} origin"),
+        origin=_origin(fields["origin"], f"{where} origin"),
         seqs=_list(fields["seqs"], MAX_SEQS, _count, f"{where} seqs"),
     )
 
@@ -194,6 +206,7 @@ def parse_join_answer(data: bytes, where: str = "answer to join") -> JoinAnswer:
     )
 
 
+_PAYLOAD_TYPES = [int, bytes, bytes]
 _BATCH_KEYS = ("checkpoint", "entries", "from", "origin", "payloads", "proof", "witnessed")
 
 
@@ -212,10 +225,10 @@ def _batch_map(batch: Batch) -> dict[str, Encodable]:
 def _batch_of(value: Value, where: str) -> Batch:
     fields = _fields(value, _BATCH_KEYS, where)
     return Batch(
-        origin=_text(fields["origin"], f"{where} origin"),
+        origin=_origin(fields["origin"], f"{where} origin"),
         start=_count(fields["from"], f"{where} from"),
-        entries=_list(fields["entries"], None, _bytes, f"{where} entries"),
-        payloads=_list(fields["payloads"], None, _payload, f"{where} payloads"),
+        entries=_entries(fields["entries"], f"{where} entries"),
+        payloads=_payloads(fields["payloads"], f"{where} payloads"),
         checkpoint=_text(fields["checkpoint"], f"{where} checkpoint"),
         proof=_list(fields["proof"], MAX_HASHES, _bytes, f"{where} proof"),
         witnessed=_text_or_nil(fields["witnessed"], f"{where} witnessed"),
@@ -240,6 +253,15 @@ def _text(value: Value, where: str) -> str:
     return value
 
 
+def _origin(value: Value, where: str) -> str:
+    text = _text(value, where)
+    if len(text) > MAX_ORIGIN_CHARS:
+        raise MalformedError(
+            where, found=f"{len(text)} characters", expected=f"at most {MAX_ORIGIN_CHARS}, a log's name"
+        )
+    return text
+
+
 def _text_or_nil(value: Value, where: str) -> str | None:
     return None if value is None else _text(value, where)
 
@@ -254,6 +276,28 @@ def _count(value: Value, where: str) -> int:
     if type(value) is not int or value < 0:
         raise MalformedError(where, found=short(value), expected="an integer from 0")
     return value
+
+
+def _entries(value: Value, where: str) -> list[bytes]:
+    """All at once, since batches are large; one by one only to say what is wrong."""
+    if type(value) is list and set(map(type, value)) <= {bytes}:
+        return value  # type: ignore[return-value]  # a list of bytes, as was just looked at
+    return _list(value, None, _bytes, where)
+
+
+def _payloads(value: Value, where: str) -> list[Payload]:
+    if type(value) is list and all(map(_is_payload, value)):
+        return list(map(tuple, value))  # type: ignore[arg-type]  # lists of three, as was just looked at
+    return _list(value, None, _payload, where)
+
+
+def _is_payload(value: Value) -> bool:
+    return (
+        type(value) is list
+        and [*map(type, value)] == _PAYLOAD_TYPES
+        and value[0] >= 0  # type: ignore[operator]  # an integer
+        and len(value[1]) == SALT_BYTES  # type: ignore[arg-type]  # bytes
+    )
 
 
 def _payload(value: Value, where: str) -> Payload:

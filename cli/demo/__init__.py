@@ -1,0 +1,1 @@
+"""`tally demo`: four firms, four nodes, the whole job, told as a story while it happens."""

@@ -1,0 +1,240 @@
+"""`tally doctor`: look at a home for faults, and make again what can be made again.
+
+It looks at what a home needs to run (permissions, keys, lock, place) and at the database as a file and its
+derived tables. Whether the truth in it holds is for `tally verify`.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.call import call_of
+from cli.exits import NO, UNCHECKED, YES
+from ledger.errors import ConflictError, MissingError, TallyError
+from node.home import DATABASE, KEY_NAMES, KEYS, PEOPLE, TOKEN, open_reader
+from node.keyfiles import read_public
+from node.place import HomeLock, lock_home, look_here, machine_id, read_mark, state_folder
+from node.store.place_record import read_place
+from node.store.reader import Reader
+from node.store.rebuild import compare_derived, rebuild_derived
+from node.store.schema import VERSION, connect
+
+FINE, WRONG, UNKNOWN = "fine", "wrong", "not checked"
+_LOOSE = stat.S_IRWXG | stat.S_IRWXO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that was looked at: how it stands, what was found, one thing to do."""
+
+    name: str
+    verdict: str
+    found: str
+    action: str = ""
+
+
+def doctor(
+    context: typer.Context,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Make all derived tables again from the entries and payloads.")
+    ] = False,
+) -> int:
+    """Look at a home for faults: permissions, keys, place, the database, what is derived from it."""
+    call = call_of(context)
+    checks = examine(call.home, rebuild=rebuild)
+    code = exit_of_checks(checks)
+    call.answer(
+        {"home": str(call.home), "checks": [asdict(check) for check in checks], "exit": code},
+        _lines(call.home, checks),
+    )
+    return code
+
+
+def exit_of_checks(checks: list[Check]) -> int:
+    """How a visit to the doctor ends."""
+    verdicts = {check.verdict for check in checks}
+    if WRONG in verdicts:
+        return NO
+    return UNCHECKED if UNKNOWN in verdicts else YES
+
+
+def examine(home: Path, *, rebuild: bool = False) -> list[Check]:
+    """Look at everything.
+
+    Raises:
+        MissingError: there is no home.
+    """
+    if not (home / DATABASE).is_file():
+        raise MissingError(
+            str(home),
+            found="no home here",
+            expected="a folder with a database",
+            action="name the home with --home or TALLY_HOME",
+        )
+    lock, locked = _lock(home)
+    try:
+        return [
+            _permissions(home),
+            *(_key(home / KEYS / f"{name}.key") for name in KEY_NAMES),
+            *(_key(path) for path in sorted((home / PEOPLE).glob("*.key"))),
+            locked,
+            _guarded("place", lambda: _place(home)),
+            _guarded("database", lambda: _database(home)),
+            _guarded("derived tables", lambda: _derived(home, lock is not None, rebuild)),
+        ]
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+def _guarded(name: str, look: Callable[[], Check]) -> Check:
+    """What a look came to, also where it failed."""
+    try:
+        return look()
+    except TallyError as error:
+        return Check(name=name, verdict=WRONG, found=str(error), action=error.action)
+    except sqlite3.Error as error:
+        return Check(name=name, verdict=WRONG, found=str(error), action="restore the home from a backup")
+
+
+def _permissions(home: Path) -> Check:
+    loose = [
+        path.name
+        for path in (home / KEYS, home / PEOPLE, home / TOKEN, home)
+        if path.exists() and stat.S_IMODE(path.stat().st_mode) & _LOOSE
+    ]
+    if not loose:
+        return Check(name="permissions", verdict=FINE, found="only you can read the home")
+    return Check(
+        name="permissions",
+        verdict=WRONG,
+        found=f"others can reach {', '.join(loose)}",
+        action=f"chmod -R go= {home}",
+    )
+
+
+def _key(path: Path) -> Check:
+    name = f"{path.parent.name}/{path.name}"
+    try:
+        public = read_public(path)
+    except TallyError as error:
+        kept_away = name == f"{KEYS}/recovery.key" and isinstance(error, MissingError)
+        if kept_away:
+            return Check(name=name, verdict=FINE, found="not here: kept in another place, as it should be")
+        return Check(name=name, verdict=WRONG, found=str(error), action=error.action)
+    return Check(name=name, verdict=FINE, found=f"public key {public.public.hex()[:16]}…")
+
+
+def _lock(home: Path) -> tuple[HomeLock | None, Check]:
+    try:
+        return lock_home(home), Check(name="lock", verdict=FINE, found="no node runs")
+    except ConflictError as error:
+        return None, Check(name="lock", verdict=FINE, found=error.found)
+    except TallyError as error:
+        return None, Check(name="lock", verdict=WRONG, found=str(error), action=error.action)
+
+
+def _place(home: Path) -> Check:
+    database = connect(home / DATABASE, write=False)
+    try:
+        place = read_place(database)
+    finally:
+        database.close()
+    state = state_folder(os.environ)
+    here = look_here(home, place, machine_id(state, random=os.urandom), database=DATABASE)
+    mark = read_mark(state, place.home)
+    if here.machine != place.machine or here.original_stands:
+        found = "it was last opened on another machine, or is a copy"
+    elif mark is None and place.starts:
+        found = "this machine remembers nothing of it: it was restored or copied"
+    elif here.path != place.path:
+        return Check(name="place", verdict=FINE, found=f"it moved here from {place.path}")
+    else:
+        return Check(
+            name="place", verdict=FINE, found=f"it is where it was left, opened {place.starts} times"
+        )
+    return Check(
+        name="place",
+        verdict=FINE,
+        found=found,
+        action="let it reach its partners: it hears their copies of its log before it writes",
+    )
+
+
+def _database(home: Path) -> Check:
+    database = connect(home / DATABASE, write=False)
+    try:
+        version = int(database.execute("PRAGMA user_version").fetchone()[0])
+        if version != VERSION:
+            return Check(
+                name="database",
+                verdict=WRONG,
+                found=f"schema version {version}, expected {VERSION}",
+                action="start the node once with the newest version of tally",
+            )
+        rows = [str(row[0]) for row in database.execute("PRAGMA integrity_check(10)")]
+        if rows != ["ok"]:
+            return Check(
+                name="database",
+                verdict=WRONG,
+                found="; ".join(rows),
+                action="restore the home from a backup; partners hold copies of its log",
+            )
+    finally:
+        database.close()
+    return Check(name="database", verdict=FINE, found="SQLite finds no damage")
+
+
+def _derived(home: Path, locked: bool, rebuild: bool) -> Check:
+    name = "derived tables"
+    if not locked:
+        return Check(
+            name=name,
+            verdict=WRONG if rebuild else UNKNOWN,
+            found="a node has the home open",
+            action="end the node first",
+        )
+    if rebuild:
+        database = connect(home / DATABASE, write=True)
+        try:
+            rebuild_derived(database)
+        finally:
+            database.close()
+    reader = open_reader(home)
+    try:
+        return _compared(home, reader, rebuild)
+    finally:
+        reader.close()
+
+
+def _compared(home: Path, reader: Reader, rebuilt: bool) -> Check:
+    differences = compare_derived(home / DATABASE, reader)
+    if not differences:
+        found = (
+            "made again from the entries and payloads" if rebuilt else "as the entries and payloads make them"
+        )
+        return Check(name="derived tables", verdict=FINE, found=found)
+    rows = ", ".join(f"{d.table}: {d.missing} missing, {d.surplus} too many" for d in differences)
+    return Check(
+        name="derived tables",
+        verdict=WRONG,
+        found=rows,
+        action="run `tally doctor --rebuild`",
+    )
+
+
+def _lines(home: Path, checks: list[Check]) -> Iterator[str]:
+    yield f"Home {home}"
+    for check in checks:
+        mark = {FINE: "✓", WRONG: "✗", UNKNOWN: "?"}[check.verdict]
+        yield f"  {mark} {check.name}: {check.found}"
+        if check.action and check.verdict != FINE:
+            yield f"      to do: {check.action}"

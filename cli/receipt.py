@@ -1,0 +1,71 @@
+"""`tally receipt`: a file that proves offline that an entry is in a log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.call import call_of
+from cli.reading import find_entry, open_home
+from ledger.errors import UsageError
+from ledger.log.receipt import parse_receipt
+from node.views.receipts import make_receipt
+
+SUFFIX = ".tlog-proof"
+
+
+def receipt(
+    context: typer.Context,
+    entry: Annotated[
+        str,
+        typer.Argument(
+            metavar="ENTRY", help="Leaf hash, <organization>:<position>, or the eventID of an event."
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where to write it; else to stdout.")
+    ] = None,
+    hide: Annotated[
+        bool, typer.Option("--hide", help="Prove that the entry is there, without showing what it says.")
+    ] = False,
+) -> None:
+    """Write a file that proves offline that an entry is in a log.
+
+    It holds the entry, its way up the tree, and the signed checkpoint with the witnesses' cosignatures:
+    whoever has it needs neither this node nor any other. `tally verify FILE` checks it.
+
+    \b
+    tally receipt finca:12 --out harvest.tlog-proof
+    """
+    call = call_of(context)
+    with open_home(call.home) as home:
+        origin, seq = find_entry(home, entry)
+        shown = not hide and home.reader.payload(origin, seq) is not None
+        text = make_receipt(home.reader, home.state, (origin, seq), with_payload=shown)
+    if out is not None:
+        write_receipt(out, text)
+    size = parse_receipt(text).checkpoint.split("\n")[1]
+    value = {
+        "origin": origin,
+        "seq": seq,
+        "payload": shown,
+        "size": int(size),
+        "file": None if out is None else str(out),
+        "receipt": text,
+    }
+    call.answer(value, [str(out)] if out is not None else [text.removesuffix("\n")])
+    if out is not None:
+        call.tell(f"Check it anywhere: tally verify {out}")
+
+
+def write_receipt(path: Path, text: str) -> None:
+    """Put a receipt into a file."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            str(path), found=error.strerror or "cannot be written", expected="a place to write to"
+        ) from error

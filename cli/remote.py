@@ -1,0 +1,161 @@
+"""A node's public side as `tally verify` reads it: its list of logs, and their tiles.
+
+Nothing that it says is believed: keys come from a home or a vkey, or it is said that they came from the
+node itself. Answers have limits, no compression is accepted and no redirect followed.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from cli.sources import check_length
+from ledger.errors import MalformedError, MissingError, UnavailableError, UsageError, short
+from ledger.log.note import VerifierKey, parse_vkey
+from node.tls import client_context
+
+TIMEOUT_S = 20.0
+MAX_LIST_BYTES = 1024 * 1024
+MAX_LOGS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A log that a node says it serves: its name, the key it names for it, and the path of its tiles."""
+
+    origin: str
+    vkey: VerifierKey
+    path: str
+
+
+@dataclass(slots=True, eq=False)
+class HttpFetch:
+    """Files below an address; `certificate` (DER) is the one the node must show, None takes any."""
+
+    base: str
+    certificate: bytes | None = None
+    _client: httpx.Client | None = field(default=None, repr=False)
+
+    def __reduce__(self) -> tuple[Callable[..., HttpFetch], tuple[str, bytes | None]]:
+        return HttpFetch, (self.base, self.certificate)
+
+    def __call__(self, path: str, max_bytes: int, /) -> bytes:
+        """The bytes of a file below the address."""
+        url = self.base.rstrip("/") + path
+        try:
+            with self._opened().stream("GET", url) as answer:
+                if answer.status_code == httpx.codes.NOT_FOUND:
+                    raise MissingError(url, found="404", expected="a file of the log")
+                if answer.status_code != httpx.codes.OK:
+                    raise UnavailableError(
+                        url,
+                        found=f"status {answer.status_code}",
+                        expected="200",
+                        action="ask whether the network lets outsiders read tiles",
+                    )
+                data = bytearray()
+                for chunk in answer.iter_raw():
+                    data += chunk
+                    check_length(len(data), max_bytes, url)
+        except httpx.HTTPError as error:
+            raise UnavailableError(
+                url,
+                found=str(error) or type(error).__name__,
+                expected="an answer",
+                action="check the address, and the certificate if the node has a new one",
+            ) from error
+        return bytes(data)
+
+    def below(self, path: str) -> HttpFetch:
+        """Files below a path of this address, over the same connection."""
+        return HttpFetch(self.base.rstrip("/") + path, self.certificate, self._opened())
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._client is not None:
+            self._client.close()
+
+    def _opened(self) -> httpx.Client:
+        if self._client is None:
+            self._client = httpx.Client(
+                verify=_context(self.certificate),
+                timeout=TIMEOUT_S,
+                headers={"accept-encoding": "identity"},
+                follow_redirects=False,
+                trust_env=False,
+            )
+        return self._client
+
+
+def read_logs(fetch: HttpFetch) -> list[Listed]:
+    """The logs that a node says it serves.
+
+    Raises:
+        UnavailableError, MissingError: it does not say.
+        MalformedError: what it says makes no sense.
+    """
+    where = f"{fetch.base}/logs"
+    try:
+        value: Any = json.loads(fetch("/logs", MAX_LIST_BYTES))
+        rows = value["logs"]
+        listed = [Listed(str(row["origin"]), parse_vkey(str(row["vkey"])), str(row["path"])) for row in rows]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise MalformedError(where, found="no list of logs", expected='{"logs": […]}') from error
+    for log in listed:
+        if not log.path.startswith("/") or len(listed) > MAX_LOGS:
+            raise MalformedError(where, found=f"path {short(log.path)}", expected="a path of this node")
+    return listed
+
+
+def is_address(target: str) -> bool:
+    """Whether a target is an address of a node."""
+    return target.startswith(("https://", "http://"))
+
+
+def split_log_address(address: str) -> tuple[str, str]:
+    """The node's own address, and the path of one log where the address names one."""
+    parts = urlsplit(address)
+    base, found, path = address.rstrip("/").partition("/log/")
+    if parts.query or parts.fragment or not parts.netloc:
+        raise UsageError(
+            "address", found=short(address), expected="https://host:port, or that and /log/<hex>"
+        )
+    return (base, f"/log/{path}") if found else (base, "")
+
+
+def read_certificate(path: Path) -> bytes:
+    """A certificate out of a file, PEM or DER, as DER.
+
+    Raises:
+        MissingError: there is no file.
+        MalformedError: it holds no certificate.
+    """
+    try:
+        data = path.read_bytes()[:65536]
+    except OSError as error:
+        raise MissingError(str(path), found=error.strerror or "", expected="a certificate") from error
+    try:
+        pem = b"-----BEGIN" in data
+        certificate = x509.load_pem_x509_certificate(data) if pem else x509.load_der_x509_certificate(data)
+    except ValueError as error:
+        raise MalformedError(str(path), found="no certificate", expected="PEM or DER") from error
+    return certificate.public_bytes(Encoding.DER)
+
+
+def _context(certificate: bytes | None) -> ssl.SSLContext:
+    if certificate is not None:
+        return client_context(certificate)
+    # Whoever has no certificate to pin checks signatures all the same, and is told what that leaves open.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

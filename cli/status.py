@@ -1,0 +1,125 @@
+"""`tally status`: one screen that says how things stand and what waits."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import typer
+
+from cli.call import Call, call_of, columns, plural, short_hash
+from cli.client import open_node, running_url
+from cli.reading import open_home
+from ledger.errors import UnavailableError
+from node.views.status import show_status
+from node.views.values import Json, format_time
+
+
+def status(context: typer.Context) -> None:
+    """Show in one screen how things stand and what waits for you.
+
+    The own log, every partner's log and whether our copies agree, what waits for your signature, and what
+    is wrong. Works without a running node, too; then it says what the home knows.
+
+    \b
+    tally status
+    """
+    call = call_of(context)
+    value = _ask_node(call) or _read_home(call)
+    value["wrong"] = list(_wrong(value))
+    call.answer(value, _lines(call, value))
+
+
+def _ask_node(call: Call) -> Json | None:
+    """What the running node says; None where none runs."""
+    try:
+        with open_node(call.home) as node:
+            value: Json = node.get("/status")
+        return {"node": running_url(call.home), **value}
+    except UnavailableError:
+        return None
+
+
+def _read_home(call: Call) -> Json:
+    with open_home(call.home) as home:
+        value = show_status(home.reader, home.state, home.book)
+    return {"node": None, **value, "blocks": {}, "partners": []}
+
+
+def _wrong(value: Json) -> Iterator[str]:
+    """What is wrong, in words."""
+    if value["node"] is None:
+        yield "no node runs this home: nothing is recorded, sent or received"
+    for name, text in value["blocks"].items():
+        yield f"does not write ({name}): {text}"
+    for log in (value["own"], *value["copies"]):
+        if log["quarantined"]:
+            yield f"log {log['origin']} forked: nothing new of it is accepted, the evidence is in our log"
+    for partner in value["partners"]:
+        if partner["agrees"] is False and not partner["quarantined"]:
+            yield f"{partner['organization']} holds another copy of some log than we do"
+        if partner["url"] is not None and not partner["reachable"]:
+            yield f"{partner['organization']} cannot be reached: {partner['error'] or 'no answer'}"
+
+
+def _lines(call: Call, value: Json) -> Iterator[str]:
+    own = value["own"]
+    node = f"node at {value['node']}" if value["node"] else "no node running"
+    yield f"{value['organization']} in {value['network']!r}, {node}"
+    yield ""
+    yield f"Own log  {own['origin']}"
+    yield (
+        f"  {plural(own['size'], 'entry', 'entries')}, {own['witnessed_size']} witnessed, "
+        f"root {short_hash(own['root'])}, last entry {own['last_entry']}"
+    )
+    yield ""
+    yield "Partners"
+    yield from _partner_lines(value)
+    yield ""
+    yield "Waits for you"
+    yield from (f"  {line}" for line in _waiting(call, value["waiting"]) or ["nothing"])
+    yield ""
+    yield "Wrong"
+    yield from (f"  {line}" for line in value["wrong"] or ["nothing that this home knows of"])
+
+
+def _partner_lines(value: Json) -> list[str]:
+    if not value["copies"]:
+        return ["  none yet: tally network invite NAME"]
+    live: Mapping[str, Any] = {partner["organization"]: partner for partner in value["partners"]}
+    rows: list[tuple[str, ...]] = [("name", "their log here", "witnessed", "ours there", "copies", "heard")]
+    rows += [_partner_row(value["own"], copy, live.get(copy["organization"])) for copy in value["copies"]]
+    return columns(rows, indent="  ")
+
+
+def _partner_row(own: Json, copy: Json, live: Any) -> tuple[str, ...]:
+    name = copy["organization"]
+    if live is None:
+        there = "all" if name in own["cosigned"] else "not known"
+        return name, str(copy["size"]), str(copy["witnessed_size"]), there, "not compared", "not running"
+    here = f"{copy['size']}, {live['lag_in']} behind" if live["lag_in"] else f"{copy['size']}, all"
+    there = f"{live['lag_out']} behind" if live["lag_out"] else "all"
+    agree = {True: "agree", False: "DIFFER", None: "not compared"}[live["agrees"]]
+    heard = format_time(live["heard_ms"]) if live["heard_ms"] is not None else "never"
+    return name, here, str(copy["witnessed_size"]), there, "FORKED" if live["quarantined"] else agree, heard
+
+
+def _waiting(call: Call, waiting: Json) -> list[str]:
+    """What waits, each with the command that does it."""
+    tally = "tally" if call.home_option is None else f"tally --home {shlex.quote(str(call.home_option))}"
+    lines = [
+        f"to sign {item['name']!r} as {item['role']}:  "
+        f"{tally} agree sign {short_hash(item['agreement'])} --party {item['role']}"
+        for item in waiting["signatures"]
+    ]
+    lines += [
+        f"to confirm {item['fact_name']!r}, stated by {item['organization']} in {item['name']!r}:  "
+        f"{tally} confirm {short_hash(item['fact'])}"
+        for item in waiting["confirmations"]
+    ]
+    lines += [
+        f"for {item['timekeeper']} to count our {item['fact_name']!r} of {item['name']!r} (nothing to do)"
+        for item in waiting["not_counted"]
+    ]
+    return lines

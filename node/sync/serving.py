@@ -1,0 +1,127 @@
+"""What a node answers its partners, without HTTP: push, pull, heads, payloads.
+
+The sender is a member whose signature on the request has been checked. Everything may be asked again:
+a repeated request changes nothing and is answered the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ledger.errors import ForbiddenError, GapError, InvalidError, TallyError
+from ledger.log.statement import may_have
+from node.node import Node
+from node.sync.batching import make_batch
+from node.sync.heads import Learned, learn_heads, own_heads
+from node.sync.missing import Missing
+from node.sync.storing import store_batch
+from node.sync.wire import (
+    Batch,
+    Heads,
+    Payload,
+    PayloadsRequest,
+    PullRequest,
+    PushAnswer,
+)
+
+ANSWER_SPARE_BYTES = 1_200_000
+"""Room in an answer for one payload of 1 MiB above the limit, notes and proofs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """Who else wants to know: told in whatever thread the request is answered in."""
+
+    learned: Callable[[str, Learned], None] = lambda sender, learned: None
+    suspected: Callable[[str, str], None] = lambda sender, origin: None
+    missing: Missing = field(default_factory=Missing)
+
+
+class Serving:
+    """The answers of one node."""
+
+    def __init__(self, node: Node, hooks: Hooks | None = None) -> None:
+        self._node = node
+        self.hooks = hooks or Hooks()
+
+    def push(self, sender: str, batch: Batch) -> PushAnswer:
+        """Store a run of the sender's log. The answer's cosignature is nil where the log is not whole here.
+
+        Raises:
+            ForbiddenError: it is not the sender's log, or the log forked.
+            GapError: the run begins beyond what is held.
+            TallyError: what is wrong with the batch.
+        """
+        node = self._node
+        origin = node.state.roster.origin(sender)
+        if batch.origin != origin:
+            raise ForbiddenError(
+                f"push by {sender}",
+                found=f"a run of {batch.origin[:80]}",
+                expected=origin,
+                action="push the own log only; others pull what they miss",
+            )
+        try:
+            stored = store_batch(node, batch)
+        except GapError:
+            raise
+        except InvalidError:
+            # The note may be of another history than the one that is here.
+            if node.state.copy(origin).size:
+                self.hooks.suspected(sender, origin)
+            raise
+        return PushAnswer(size=self._wanted_from(sender, batch, stored.size), cosignature=stored.cosignature)
+
+    def _wanted_from(self, sender: str, batch: Batch, size: int) -> int:
+        """Where the sender's next run should begin: at the end, or, if it cannot be asked for payloads that
+        others did not give, at the first of those."""
+        missing, origin = self.hooks.missing, batch.origin
+        # What the author left out of its own run is not for this node.
+        missing.got(origin, range(batch.start, batch.start + len(batch.entries)))
+        address = self._node.state.roster.addresses.get(sender)
+        first = missing.first(origin) if address is None or address.url is None else None
+        return size if first is None else min(first, size)
+
+    def held(self, sender: str) -> PushAnswer:
+        """What is held of the sender's log, for the answer to a push that left entries out."""
+        origin = self._node.state.roster.origin(sender)
+        return PushAnswer(size=self._node.state.copy(origin).size)
+
+    def pull(self, sender: str, request: PullRequest) -> Batch:
+        """A run of any log that is here, with the payloads that the sender may have.
+
+        Raises:
+            MissingError: no copy of that log here, or one that is itself incomplete.
+            GapError: the copy is not that long.
+        """
+        limit = self._node.settings.max_sync_body_bytes - ANSWER_SPARE_BYTES
+        return make_batch(self._node, request.origin, request.start, min(request.limit_bytes, limit), sender)
+
+    def heads(self, sender: str, heads: Heads) -> Heads:
+        """The own heads, after learning from the sender's."""
+        learned = learn_heads(self._node, heads.notes)
+        self.hooks.learned(sender, learned)
+        return own_heads(self._node)
+
+    def payloads(self, sender: str, request: PayloadsRequest) -> list[Payload]:
+        """Those payloads that are here and that the sender may have, as many as fit one answer."""
+        state, reader = self._node.state, self._node.reader
+        state.head(request.origin)
+        author = request.origin.partition("/")[0]
+        left = self._node.settings.max_sync_body_bytes - ANSWER_SPARE_BYTES
+        given: list[Payload] = []
+        for seq in sorted(set(request.seqs)):
+            found = reader.payload(request.origin, seq)
+            if found is None or not may_have(found[1], author, sender):
+                continue
+            given.append((seq, *found))
+            left -= len(found[1])
+            if left <= 0:
+                break
+        return given
+
+
+def refusal_is_final(error: TallyError) -> bool:
+    """Whether the same request would be refused again, as far as the refusal tells."""
+    return isinstance(error, ForbiddenError | InvalidError)

@@ -1,0 +1,133 @@
+"""`tally doctor`: what it notices, and what it makes good."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.main import main
+from node.place import lock_home
+
+HELPERS = Path(__file__).resolve().parents[1] / "attacks" / "small_home.py"
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with everything in it."""
+    spec = importlib.util.spec_from_file_location("small_home", HELPERS)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["small_home"] = module
+    spec.loader.exec_module(module)
+    return Path(module.make_small_home(tmp_path_factory.mktemp("pristine")))
+
+
+@pytest.fixture
+def home(pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it."""
+    monkeypatch.setenv("TALLY_STATE_DIR", str(tmp_path / "state"))
+    shutil.copytree(pristine, tmp_path / "home")
+    return tmp_path / "home"
+
+
+def visit(capsys: pytest.CaptureFixture[str], home: Path, *args: str) -> tuple[int, dict[str, Any]]:
+    """Exit code, and the checks by name."""
+    capsys.readouterr()
+    code = main(["doctor", "--home", str(home), "--json", *args])
+    answer = json.loads(capsys.readouterr().out)
+    return code, {check["name"]: check for check in answer["checks"]}
+
+
+def execute(home: Path, sql: str) -> None:
+    database = sqlite3.connect(home / "tally.db")
+    database.execute(sql)
+    database.commit()
+    database.close()
+
+
+def test_a_sound_home_is_fine(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, checks = visit(capsys, home)
+    assert code == 0
+    assert {check["verdict"] for check in checks.values()} == {"fine"}
+
+
+def test_there_must_be_a_home(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--home", str(tmp_path / "none")]) == 3
+
+
+def test_keys_that_others_can_read_are_noticed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "keys" / "log.key").chmod(0o644)
+    code, checks = visit(capsys, home)
+    assert (code, checks["keys/log.key"]["verdict"]) == (1, "wrong")
+
+
+def test_a_home_that_others_can_read_is_noticed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home.chmod(0o755)
+    code, checks = visit(capsys, home)
+    assert (code, checks["permissions"]["verdict"]) == (1, "wrong")
+
+
+def test_a_recovery_key_that_is_kept_elsewhere_is_fine(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "keys" / "recovery.key").unlink()
+    assert visit(capsys, home)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM tile_1",
+        "DROP TABLE tile_1",
+        "DELETE FROM roster WHERE seq = 1",
+        "UPDATE event SET hash = 7",
+        "INSERT INTO thing (name) VALUES ('nothing')",
+        "DROP TABLE agreement",
+    ],
+)
+def test_damaged_derived_tables_are_noticed_and_made_again(
+    home: Path, sql: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    execute(home, sql)
+    code, checks = visit(capsys, home)
+    assert (code, checks["derived tables"]["verdict"]) == (1, "wrong")
+    assert visit(capsys, home, "--rebuild")[0] == 0
+    assert visit(capsys, home)[0] == 0
+
+
+def test_nothing_is_made_again_from_truth_that_does_not_hold(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    execute(home, "UPDATE payload_1 SET payload = x'00' WHERE seq = 9")
+    execute(home, "DELETE FROM roster")
+    code, checks = visit(capsys, home, "--rebuild")
+    assert code == 1
+    assert "entry 9" in checks["derived tables"]["found"]
+
+
+def test_nothing_is_made_again_while_a_node_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with lock_home(home):
+        code, checks = visit(capsys, home, "--rebuild")
+    assert (code, checks["derived tables"]["verdict"]) == (1, "wrong")
+
+
+def test_while_a_node_runs_derived_tables_are_not_checked(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with lock_home(home):
+        code, checks = visit(capsys, home)
+    assert (code, checks["derived tables"]["verdict"]) == (3, "not checked")
+
+
+def test_a_changed_place_is_noticed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    execute(home, "UPDATE place SET starts = starts + 1")
+    code, checks = visit(capsys, home)
+    assert (code, checks["place"]["verdict"]) == (1, "wrong")
