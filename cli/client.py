@@ -144,11 +144,11 @@ def _pinned(home: Path) -> ssl.SSLContext:
     with open_home(home) as opened:
         address = opened.state.roster.addresses.get(opened.state.organization)
     if address is None or address.certificate is None:
-        raise MissingError(
+        raise UnavailableError(
             f"node of {home}",
-            found="no certificate in its log",
+            found="no certificate of it in its log yet",
             expected="the one that it serves with",
-            action="restart the node",
+            action="try again in a moment: a node that starts for the first time records it",
         )
     return client_context(address.certificate)
 

@@ -86,8 +86,14 @@ COMMANDS: Mapping[str, Entry] = {
         },
     ),
     "receipt": Entry("Write a file that proves offline that an entry is in a log.", "cli.receipt:receipt"),
-    "verify": Entry("Verify logs, homes, nodes and receipts.", "cli.verify:verify"),
-    "doctor": Entry("Look at a home for faults and put right what can be.", "cli.doctor:doctor"),
+    "verify": Entry(
+        "Check logs, payloads and signatures, and say what holds, what does not and what cannot be known.",
+        "cli.verify:verify",
+    ),
+    "doctor": Entry(
+        "Look at a home for faults: permissions, keys, place, the database, what is derived from it.",
+        "cli.doctor:doctor",
+    ),
     "demo": Entry("Four firms, four nodes: the whole job in under a minute.", "cli.demo.command:demo"),
 }
 
@@ -106,6 +112,7 @@ def main(args: Sequence[str]) -> int:
     except TallyError as error:
         return _refused(call, error)
     except typer.TyperException as error:  # wrong usage, with its own way of showing it
+        call.as_json |= "--json" in args  # it may stand behind what could not be read
         return _misused(call, error)
     except (typer.Abort, KeyboardInterrupt):
         call.tell("Stopped.")

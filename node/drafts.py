@@ -6,14 +6,14 @@ event, the same identity (event hash, eventID and error declaration).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
 from ledger.errors import ConflictError
 from ledger.log.intake import Copy
 from ledger.log.statement import Statement, format_statement, parse_statement
 from node.store.indexing import Indexed, index_statement
-from node.store.reader import Reader
+from node.store.reader import Reader, prefix_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +99,15 @@ def take_drafts(drafts: Sequence[Draft], fresh: Fresh, reader: Reader, own: Copy
     base = own.size + len(fresh.drafts)
     taken = Fresh()
     places = []
+    hashes = [draft.indexed.event.hash for draft in drafts if draft.indexed.event]
+    # One look at the index for all, since most documents are new.
+    events = reader.known_event_hashes(hashes) if len(hashes) > 1 else None
     for draft in drafts:
         seq = taken.find(draft)
         if seq is None:
             seq = fresh.find(draft)
         if seq is None:
-            seq = find_recorded(reader, own.origin, draft)
+            seq = find_recorded(reader, own.origin, draft, events=events)
         places.append((base + len(taken.drafts) if seq is None else seq, seq is None))
         if seq is None:
             taken.add(draft, places[-1][0])
@@ -112,8 +115,10 @@ def take_drafts(drafts: Sequence[Draft], fresh: Fresh, reader: Reader, own: Copy
     return places
 
 
-def find_recorded(reader: Reader, origin: str, draft: Draft) -> int | None:
+def find_recorded(reader: Reader, origin: str, draft: Draft, *, events: Set[int] | None = None) -> int | None:
     """The position at which a draft stands in the own log already.
+
+    `events` are the beginnings of event hashes that are here, where the caller has asked for many at once.
 
     Raises:
         ConflictError: its nonce was used for another statement.
@@ -127,6 +132,8 @@ def find_recorded(reader: Reader, origin: str, draft: Draft) -> int | None:
                 return seq
     if draft.indexed.event is not None:
         event = draft.indexed.event
+        if events is not None and prefix_of(event.hash) not in events:
+            return None
         for log, seq in reader.events_like(event.hash, event.identity):
             if log == origin and _same_event(reader, origin, seq, draft):
                 return seq

@@ -36,15 +36,20 @@ def read_batch(state: State, batch: Batch) -> StoredRun:
         MissingError: nobody in the network has a log of that name.
         GapError, MalformedError, InvalidError, RollbackError, ForkError: as `accept_entries`.
     """
-    if batch.origin in state.quarantined:
+    check_not_forked(state, batch.origin)
+    member = state.roster.member_of(batch.origin)
+    return read_run(state, batch, state.roster.log_key(member.organization), member.opening)
+
+
+def check_not_forked(state: State, origin: str) -> None:
+    """Check that no evidence was recorded against a log. Raises ForbiddenError where it was."""
+    if origin in state.quarantined:
         raise ForbiddenError(
-            f"log {batch.origin}",
+            f"log {origin}",
             found="a log that forked",
             expected="a log without evidence against it",
             action="read the evidence with `tally status`; nothing new of this log is accepted",
         )
-    member = state.roster.member_of(batch.origin)
-    return read_run(state, batch, state.roster.log_key(member.organization), member.opening)
 
 
 def read_run(state: State, batch: Batch, vkey: VerifierKey, opening: bytes | None) -> StoredRun:

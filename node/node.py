@@ -31,7 +31,6 @@ from node.views.records import AgreementBook
 from node.world import World
 from node.writer import Writer
 
-
 NONCE_STORE = 256
 
 

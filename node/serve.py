@@ -48,8 +48,6 @@ from node.world import World, real_world
 RUNNING = "running"
 """The file in a home that says where its node listens: {"url": …, "pid": …}."""
 
-HEARING_POLL_S = 0.2
-
 log = get_log(__name__)
 
 
@@ -173,8 +171,7 @@ class _Running:
         self._clerk.start()
         log.info("listening", url=url, origin=node.state.origin, size=node.state.own.copy.size)
         on_started(url)
-        while self._engine.hearing:
-            await asyncio.sleep(HEARING_POLL_S)
+        await self._engine.wait_heard()
         await self._workers(lambda: self._bond.tie(node))
         await self._workers(lambda: _record_address(node, self._settings.address(port), self._certificate))
 

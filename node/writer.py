@@ -14,7 +14,6 @@ A commit goes through these steps; what happens if the process dies there stands
 from __future__ import annotations
 
 import contextlib
-import queue
 import sqlite3
 import threading
 import time
@@ -32,6 +31,7 @@ from ledger.log.intake import Accepted, cover, grow_copy
 from ledger.log.note import VerifierKey
 from ledger.log.statement import Statement
 from node.drafts import Draft, Fresh, Recorded, take_drafts
+from node.jobs import Job, JobQueue, refuse
 from node.metrics import Metrics
 from node.place import Place
 from node.state import Head, State, fold_standing, load_standing
@@ -40,10 +40,6 @@ from node.store.place_record import write_place
 from node.store.reader import StoredNote
 from node.store.writing import Writing
 from node.world import World
-
-MAX_COMMIT_ENTRIES = 8192
-GATHER_STEP_S = 0.001
-GATHER_LIMIT_S = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,16 +72,6 @@ class _Pending:
     agreements: set[bytes] = field(default_factory=set)
 
 
-@dataclass(slots=True)
-class _Job:
-    """Something to do in a commit: `act` gives the places of the drafts it took, which are `entries`."""
-
-    act: Callable[[_Pending], Sequence[tuple[int, bool]]]
-    entries: int = 0
-    future: Future[list[Recorded]] = field(default_factory=Future)
-    places: Sequence[tuple[int, bool]] = ()
-
-
 class Writer:
     """Owns the only connection that writes. `state` is what was committed last."""
 
@@ -109,9 +95,8 @@ class Writer:
         self._metrics = metrics
         self._raise_mark = raise_mark
         self._listeners: list[Callable[[Changes], None]] = []
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._in_flight: Sequence[_Job] = ()
-        self._crowded = False
+        self._jobs: JobQueue[_Pending] = JobQueue()
+        self._in_flight: Sequence[Job[_Pending]] = ()
         self._broken: UnavailableError | None = None
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
 
@@ -121,7 +106,7 @@ class Writer:
 
     def stop(self) -> None:
         """Commit what waits, then end."""
-        self._jobs.put(None)
+        self._jobs.close()
         self._thread.join()
 
     def check_alive(self) -> None:
@@ -140,15 +125,15 @@ class Writer:
 
         What was recorded before (same nonce, or the same event) is not recorded again.
         """
-        return self._submit(_Job(partial(self._take_drafts, drafts), entries=len(drafts)))
+        return self._submit(Job(partial(self._take_drafts, drafts), entries=len(drafts)))
 
     def store_run(self, run: StoredRun) -> Future[list[Recorded]]:
         """Store a run that passed the door; ConflictError if its log changed since."""
-        return self._submit(_Job(partial(self._store_run, run)))
+        return self._submit(Job(partial(self._store_run, run)))
 
     def store_note(self, origin: str, note: StoredNote) -> Future[list[Recorded]]:
         """Keep a checked note, or its cosignatures, if it is newer or better witnessed than what is kept."""
-        return self._submit(_Job(partial(self._store_note, origin, note)))
+        return self._submit(Job(partial(self._store_note, origin, note)))
 
     def store_payloads(
         self,
@@ -157,20 +142,20 @@ class Writer:
         indexed: Sequence[tuple[int, Indexed]],
     ) -> Future[list[Recorded]]:
         """Keep checked payloads of entries that are here already."""
-        return self._submit(_Job(partial(self._store_payloads, origin, payloads, indexed)))
+        return self._submit(Job(partial(self._store_payloads, origin, payloads, indexed)))
 
     def store_place(self, place: Place) -> Future[list[Recorded]]:
         """Record where the home was opened."""
-        return self._submit(_Job(partial(self._store_place, place)))
+        return self._submit(Job(partial(self._store_place, place)))
 
-    def _submit(self, job: _Job) -> Future[list[Recorded]]:
+    def _submit(self, job: Job[_Pending]) -> Future[list[Recorded]]:
         if self._broken is None:
             self._jobs.put(job)
         else:
             job.future.set_exception(self._broken)
         if self._broken is not None and not self._thread.is_alive():
             # It ended in between: nobody will take the job any more.
-            self._refuse_waiting(self._broken)
+            self._jobs.refuse(self._broken)
         return job.future
 
     # The thread
@@ -179,12 +164,10 @@ class Writer:
         try:
             last = False
             while not last:
-                jobs, last = self._take()
+                jobs, last = self._jobs.take()
                 self._in_flight = jobs
-                # Several at once: their senders are likely to come back together. One alone never waits.
-                self._crowded = len(jobs) > 1
                 if self._broken is not None:
-                    _refuse(jobs, self._broken)
+                    refuse(jobs, self._broken)
                 elif jobs:
                     self._commit(jobs)
         finally:
@@ -192,38 +175,10 @@ class Writer:
             self._broken = self._broken or UnavailableError(
                 "writer", found="it has ended", expected="a running node", action="restart the node"
             )
-            _refuse(self._in_flight, self._broken)
-            self._refuse_waiting(self._broken)
+            refuse(self._in_flight, self._broken)
+            self._jobs.refuse(self._broken)
 
-    def _take(self) -> tuple[list[_Job], bool]:
-        """Wait for a job, then take what else waits, up to a limit."""
-        jobs: list[_Job] = []
-        entries = 0
-        job = self._jobs.get()
-        if self._crowded:
-            self._gather()
-        while job is not None:
-            # False where whoever asked has gone; from here on it cannot be cancelled any more.
-            if job.future.set_running_or_notify_cancel():
-                jobs.append(job)
-                entries += job.entries
-            if entries >= MAX_COMMIT_ENTRIES:
-                return jobs, False
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                return jobs, False
-        return jobs, True
-
-    def _gather(self) -> None:
-        """Wait for as long as more comes in: a commit costs the same for one entry and for sixty."""
-        waiting = -1
-        deadline = time.monotonic() + GATHER_LIMIT_S
-        while waiting < self._jobs.qsize() < MAX_COMMIT_ENTRIES and time.monotonic() < deadline:
-            waiting = self._jobs.qsize()
-            time.sleep(GATHER_STEP_S)
-
-    def _commit(self, jobs: Sequence[_Job]) -> None:
+    def _commit(self, jobs: Sequence[Job[_Pending]]) -> None:
         started = time.perf_counter()
         pending = _Pending(state=self.state, heads=dict(self.state.heads))
         try:
@@ -245,7 +200,7 @@ class Writer:
             job.future.set_result(self._recorded(job.places, first, leaves))
         self._tell(pending)
 
-    def _fail(self, jobs: Sequence[_Job], error: sqlite3.Error) -> None:
+    def _fail(self, jobs: Sequence[Job[_Pending]], error: sqlite3.Error) -> None:
         """After an error of the disk nobody knows what is on it: stop writing until a restart looks."""
         with contextlib.suppress(sqlite3.Error):
             if self._database.conn.in_transaction:
@@ -253,14 +208,7 @@ class Writer:
         self._broken = UnavailableError(
             "store", found=str(error), expected="a commit", action="check the disk, then restart the node"
         )
-        _refuse(jobs, self._broken)
-
-    def _refuse_waiting(self, error: UnavailableError) -> None:
-        with contextlib.suppress(queue.Empty):
-            while True:
-                job = self._jobs.get_nowait()
-                if job is not None and job.future.set_running_or_notify_cancel():
-                    job.future.set_exception(error)
+        refuse(jobs, self._broken)
 
     def _count(self, pending: _Pending, appended: int, seconds: float) -> None:
         self._metrics.commits.inc()
@@ -275,7 +223,7 @@ class Writer:
             for listener in self._listeners:
                 listener(changes)
 
-    def _run_job(self, job: _Job, pending: _Pending) -> bool:
+    def _run_job(self, job: Job[_Pending], pending: _Pending) -> bool:
         """Do one job inside the transaction; a job that is refused has written nothing."""
         try:
             job.places = job.act(pending)
@@ -294,13 +242,15 @@ class Writer:
         self, places: Sequence[tuple[int, bool]], first: int, leaves: Sequence[bytes]
     ) -> list[Recorded]:
         """Positions with their leaf hashes, once they are on disk."""
+        reader, origin = self._writing.reader, self.state.origin
         return [
-            Recorded(seq=seq, new=new, leaf=leaves[seq - first] if seq >= first else self._leaf(seq))
+            Recorded(
+                seq=seq,
+                new=new,
+                leaf=leaves[seq - first] if seq >= first else leaf_hash(reader.entry(origin, seq)),
+            )
             for seq, new in places
         ]
-
-    def _leaf(self, seq: int) -> bytes:
-        return leaf_hash(self._writing.reader.entry(self.state.origin, seq))
 
     def _append_drafts(self, pending: _Pending) -> Sequence[bytes]:
         """Make entries out of the drafts, sign the checkpoint that ends this commit, pass the door."""
@@ -383,8 +333,10 @@ class Writer:
         pending: _Pending,
     ) -> Sequence[tuple[int, bool]]:
         head = pending.heads[origin]
+        # What is here already is in the indexes, too.
+        new = {seq for seq, _, _ in payloads if self._writing.reader.payload(origin, seq) is None}
         self._writing.add_payloads(head.number, payloads)
-        self._writing.index(head.number, indexed)
+        self._writing.index(head.number, [(seq, item) for seq, item in indexed if seq in new])
         if any(item.in_roster for _, item in indexed):
             # These entries came before others that are folded already.
             pending.state = load_standing(self._writing.reader, pending.state)
@@ -395,9 +347,3 @@ class Writer:
     def _store_place(self, place: Place, _pending: _Pending) -> Sequence[tuple[int, bool]]:
         write_place(self._database, place)
         return ()
-
-
-def _refuse(jobs: Sequence[_Job], error: UnavailableError) -> None:
-    for job in jobs:
-        if not job.future.done():
-            job.future.set_exception(error)

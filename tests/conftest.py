@@ -49,7 +49,7 @@ def make_network(tmp_path: Path) -> Iterator[Callable[[int], Network]]:
 
 
 @pytest.fixture
-def network(make_network: Callable[[int], Network]) -> Network:
+def three_nodes(make_network: Callable[[int], Network]) -> Network:
     """A simulated network of three, all of whom can be called and have caught up."""
     made = make_network(1)
     made.found("acme")
@@ -57,6 +57,12 @@ def network(make_network: Callable[[int], Network]) -> Network:
     made.join("cord")
     made.wait_until(lambda: made.agree() and len(made.heads_of("acme")) == 3)
     return made
+
+
+@pytest.fixture
+def network(three_nodes: Network) -> Network:
+    """The network of three under its short name."""
+    return three_nodes
 
 
 def _load_network() -> type[Network]:

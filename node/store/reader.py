@@ -6,7 +6,7 @@ log reads that page. Everything it gives is bytes as stored; who needs trust che
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from node.store.schema import connect
 OWN = 1
 """The number of the home's own log in the table `log`."""
 
+VALUES_AT_ONCE = 500
 _TILE_SHIFT = 48
 
 
@@ -289,6 +290,18 @@ class Reader:
                 f"{sql} AND identity = ? ORDER BY log, seq", prefix_of(digest), prefix_of(identity)
             )
         return [(self.origin_of(number), seq) for number, seq in rows]
+
+    def known_event_hashes(self, digests: Sequence[bytes]) -> set[int]:
+        """Those of these event hashes that any event here begins with, as `prefix_of` has them."""
+        prefixes = list(map(prefix_of, digests))
+        known: set[int] = set()
+        for start in range(0, len(prefixes), VALUES_AT_ONCE):
+            part = prefixes[start : start + VALUES_AT_ONCE]
+            marks = ",".join("?" * len(part))
+            known.update(
+                row[0] for row in self._rows(f"SELECT hash FROM event WHERE hash IN ({marks})", *part)
+            )
+        return known
 
     def events_captured(self, capture: bytes) -> list[tuple[str, int]]:
         """(origin, seq) of events out of documents whose hash begins like this one."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import count
 
 from sqlite_utils import Database
 
@@ -19,6 +20,9 @@ from node.store.indexing import Indexed, IndexedEvent
 from node.store.leaves import add_runs
 from node.store.reader import OWN, Reader, prefix_of, tile_id
 from node.store.schema import DERIVED_TABLES, create_derived_tables, create_log_tables
+
+NAMES_AT_ONCE = 500
+MAX_KNOWN_THINGS = 100_000
 
 
 class Writing:
@@ -70,8 +74,9 @@ class Writing:
                 self._run("INSERT OR IGNORE INTO roster VALUES (?, ?)", number, seq)
             if item.agreement is not None:
                 self._run("INSERT OR IGNORE INTO agreement VALUES (?, ?, ?)", item.agreement, number, seq)
-            if item.event is not None:
-                self._index_event(number, seq, item.event)
+        events = [(seq, item.event) for seq, item in items if item.event is not None]
+        if events:
+            self._index_events(number, events)
 
     def clear_derived(self) -> None:
         """Drop everything that can be made again from the truth."""
@@ -98,25 +103,44 @@ class Writing:
             self._index_tree(number, first, tiles, edge)
         return edge
 
-    def _index_event(self, number: int, seq: int, event: IndexedEvent) -> None:
-        row = self.database.execute(
-            "INSERT INTO event (log, seq, hash, identity, capture) VALUES (?, ?, ?, ?, ?) RETURNING id",
-            [number, seq, *map(prefix_of, (event.hash, event.identity, event.capture))],
-        ).fetchone()
-        things = sorted(self._thing(name) for name in event.things)
-        self._many("INSERT OR IGNORE INTO touch VALUES (?, ?)", [(thing, row[0]) for thing in things])
+    def _index_events(self, number: int, events: Sequence[tuple[int, IndexedEvent]]) -> None:
+        """Rows are numbered here, since this is the only writer: so they go in by a few large statements."""
+        things = self._thing_ids({name for _, event in events for name in event.things})
+        first = self._next_id("event")
+        self._many(
+            "INSERT INTO event (id, log, seq, hash, identity, capture) VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (row, number, seq, *map(prefix_of, (event.hash, event.identity, event.capture)))
+                for row, (seq, event) in enumerate(events, first)
+            ],
+        )
+        touches = sorted(
+            (things[name], row) for row, (_, event) in enumerate(events, first) for name in event.things
+        )
+        self._many("INSERT OR IGNORE INTO touch VALUES (?, ?)", touches)
 
-    def _thing(self, name: str) -> int:
-        known = self._things.get(name)
-        if known is not None:
-            return known
-        conn = self.database.conn
-        row = conn.execute("SELECT id FROM thing WHERE name = ?", (name,)).fetchone()
-        if row is None:
-            row = conn.execute("INSERT INTO thing (name) VALUES (?) RETURNING id", (name,)).fetchone()
-        if len(self._things) > 100_000:
+    def _thing_ids(self, names: set[str]) -> dict[str, int]:
+        """The rows of these things; those that are not there yet get one."""
+        known = {name: self._things[name] for name in names if name in self._things}
+        asked = sorted(names - known.keys())
+        found: dict[str, int] = {}
+        for start in range(0, len(asked), NAMES_AT_ONCE):
+            part = asked[start : start + NAMES_AT_ONCE]
+            marks = ",".join("?" * len(part))
+            sql = f"SELECT name, id FROM thing WHERE name IN ({marks})"
+            found.update(self.database.conn.execute(sql, part).fetchall())
+        if len(found) < len(asked):
+            fresh = [name for name in asked if name not in found]
+            numbered = dict(zip(fresh, count(self._next_id("thing")), strict=False))
+            self._many("INSERT INTO thing (name, id) VALUES (?, ?)", numbered.items())
+            found |= numbered
+        if len(self._things) > MAX_KNOWN_THINGS:
             self._things.clear()
-        self._things[name] = int(row[0])
+        self._things |= found
+        return known | found
+
+    def _next_id(self, table: str) -> int:
+        row = self.database.conn.execute(f"SELECT coalesce(max(id), 0) + 1 FROM {table}").fetchone()
         return int(row[0])
 
     def _index_tree(self, number: int, first: int, tiles: Sequence[Tile], edge: Edge) -> None:

@@ -20,8 +20,8 @@ from node.logs import get_log
 from node.node import Node
 from node.sync.clocks import Clocks
 from node.sync.door import Door
-from node.sync.hearing import Hearing
 from node.sync.heads import Learned
+from node.sync.hearing import Hearing
 from node.sync.partners import Partner, PartnerStatus
 from node.sync.peer import Peer, Transport
 from node.sync.pulling import Pulling
@@ -57,7 +57,7 @@ class Engine:
             offload,
             self._partners,
             can_call=self.can_call,
-            own_is_behind=self._own_is_behind,
+            own_may_be_behind=self._own_may_be_behind,
         )
         self.door = Door(
             node,
@@ -244,10 +244,8 @@ class Engine:
         if partner is not None and lacks and partner.exchange_error is None:
             partner.exchange_wake.set()
 
-    def _own_is_behind(self, partner: str) -> None:
-        """A partner holds more of the own log than is here."""
-        if not self._hearing.active:
-            self.hear_partners()
+    def _own_may_be_behind(self, partner: str) -> None:
+        """A partner says that it holds more of the own log than is here. Its heads will prove it, or not."""
         self._partners[partner].exchange_wake.set()
 
     def _on_clock(self, partner: Partner) -> None:

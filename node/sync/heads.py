@@ -7,6 +7,7 @@ home lost entries, and a contradicting one that another home writes under the sa
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -17,6 +18,9 @@ from node.sync.evidence import find_fork, root_at
 from node.sync.notes import OpenedNote, open_note
 from node.sync.storing import try_note
 from node.sync.wire import Heads
+
+MAX_NOTES_PER_LOG = 4
+"""Notes of one log that are looked at; an honest partner tells two."""
 
 log = get_log(__name__)
 
@@ -46,8 +50,12 @@ def learn_heads(node: Node, notes: Iterable[str]) -> Learned:
     A note of an unknown log is passed over, one with a bad signature is logged: neither stops the others.
     """
     learned = Learned()
+    told_of: Counter[str] = Counter()
     for note in notes:
         origin = note.partition("\n")[0]
+        told_of[origin] += 1
+        if told_of[origin] > MAX_NOTES_PER_LOG:
+            continue
         known = _size_if_known(node, origin, note)
         if known is not None:
             learned.sizes[origin] = max(known, learned.sizes.get(origin, 0))

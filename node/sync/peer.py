@@ -104,8 +104,12 @@ class Peer:
     async def heads(self, heads: wire.Heads) -> wire.Heads:
         """Exchange heads."""
         limit = self._node.settings.max_sync_body_bytes
+        asked_ms = self._node.world.now_ms()
         reply = await self._call("heads", wire.format_heads(heads), max_answer_bytes=limit)
-        return wire.parse_heads(reply.body, f"{self.partner}: heads")
+        answered_ms = self._node.world.now_ms()
+        found = wire.parse_heads(reply.body, f"{self.partner}: heads")
+        self.told = Told(time_ms=found.time_ms, asked_ms=asked_ms, answered_ms=answered_ms)
+        return found
 
     async def payloads(self, request: wire.PayloadsRequest) -> list[wire.Payload]:
         """Ask for payloads."""

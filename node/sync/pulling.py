@@ -92,7 +92,9 @@ class Pulling:
         for origin in behind:
             try:
                 pulled += await self.pull(partner, origin)
-            except (InvalidError, MalformedError, MissingError) as error:
+            except MissingError:
+                continue  # the partner is catching up itself
+            except (InvalidError, MalformedError) as error:
                 errors.append(error)  # of this log; the others may be well
         await self._fetch_missing(partner)
         if pulled:
@@ -177,8 +179,12 @@ class Pulling:
     async def _fetch_missing(self, partner: Partner) -> None:
         for origin in self.missing.origins():
             while seqs := self.missing.to_ask(partner.name, origin):
-                given = await partner.peer.payloads(PayloadsRequest(origin=origin, seqs=seqs))
-                wanted = [payload for payload in given if payload[0] in seqs]
+                try:
+                    given = await partner.peer.payloads(PayloadsRequest(origin=origin, seqs=seqs))
+                except MissingError:
+                    given = []  # it has no copy of that log
+                asked = set(seqs)
+                wanted = [payload for payload in given if payload[0] in asked]
                 if not wanted:
                     self.missing.refused(partner.name, origin, seqs)
                     continue

@@ -73,13 +73,13 @@ class Pushing:
         partners: Mapping[str, Partner],
         *,
         can_call: Callable[[str], bool],
-        own_is_behind: Callable[[str], None],
+        own_may_be_behind: Callable[[str], None],
     ) -> None:
         self._node = node
         self._offload = offload
         self._partners = partners
         self._can_call = can_call
-        self._own_is_behind = own_is_behind
+        self._own_may_be_behind = own_may_be_behind
         self._recent = RecentNotes()
         self._target: StoredNote | None = None
         self._wake = asyncio.Event()
@@ -207,7 +207,7 @@ class Pushing:
         own = self._node.state.own.copy.size
         where = f"{partner.name}: answer to push"
         if size > own:
-            self._own_is_behind(partner.name)
+            self._own_may_be_behind(partner.name)
             raise RollbackError(
                 where, found=f"{size} entries of the own log there", expected=f"at most {own}, as here"
             )

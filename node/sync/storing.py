@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from ledger.errors import ConflictError, InvalidError, RollbackError, TallyError, UnavailableError
 from ledger.members.witnessing import is_witnessed
-from node.intake import read_batch, read_payloads
+from node.intake import check_not_forked, read_batch, read_payloads
 from node.logs import get_log
 from node.node import Node
 from node.state import Head
@@ -44,6 +44,7 @@ def store_batch(node: Node, batch: Batch) -> Stored:
         ForkError: its checkpoint contradicts the copy; evidence has been recorded.
         TallyError: as `node.intake.read_batch`.
     """
+    check_not_forked(node.state, batch.origin)
     held = node.state.copy(batch.origin).size
     stored = _store_run(node, batch)
     late = [payload for payload in batch.payloads if payload[0] < held]

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from node.config import Settings
+from node.config import load_settings
 from node.home import NewHome, found_home
 from node.keyfiles import MIN_COST
 from node.node import Node
@@ -31,7 +31,7 @@ def make_long_home(folder: Path, entries: int, payload_bytes: int = PAYLOAD_BYTE
         state_folder=folder / "state",
     )
     found_home(home, new, network="long")
-    node = Node(home=home, settings=Settings(), passphrase=PASSPHRASE, world=world)
+    node = Node(home=home, settings=load_settings(home), passphrase=PASSPHRASE, world=world)
     node.start()
     try:
         # A memo's envelope takes 70 bytes.

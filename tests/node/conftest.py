@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from ledger.log.encoding import Value
 from ledger.log.note import add_signatures
+from ledger.log.statement import PersonSignature
 from ledger.members.invitation import secret_hash
-from ledger.members.people import PersonSignature, sign_as_person
+from ledger.members.people import sign_as_person
 from node.clerk import Clerk
 from node.config import Settings
 from node.home import PEOPLE, NewHome, found_home, newcomer_home
@@ -121,7 +123,7 @@ class Firm:
         return self.node.state.organization
 
     def sign(
-        self, kind: str, nonce: bytes, body: dict[str, object], role: str = "director"
+        self, kind: str, nonce: bytes, body: Mapping[str, Value], role: str = "director"
     ) -> PersonSignature:
         return sign_as_person(
             seed=self.seed, role=role, kind=kind, origin=self.node.state.origin, nonce=nonce, body=body

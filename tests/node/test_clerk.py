@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from contracts.agreement import IN_FORCE, PROPOSED, Agreement
 from contracts.decision import evaluate
 from contracts.document import agreement_hash, format_document, parse_contract_yaml
 from ledger.errors import UnavailableError
+from ledger.log.encoding import Value
 from ledger.log.statement import Statement, client_nonce
 from node.drafts import make_draft
 
@@ -38,7 +40,7 @@ AGREEMENT = agreement_hash(DOCUMENT)
 EVERYONE = ("acme", "bolt", "port")
 
 
-def record(firm: Any, kind: str, body: dict[str, object], *, signed: bool = False) -> bytes:
+def record(firm: Any, kind: str, body: Mapping[str, Value], *, signed: bool = False) -> bytes:
     nonce = client_nonce(os.urandom(16))
     signatures = (firm.sign(kind, nonce, body),) if signed else ()
     statement = Statement(kind=kind, audience=EVERYONE, body=body, nonce=nonce, signatures=signatures)
@@ -53,12 +55,18 @@ def propose(network: Any) -> bytes:
 
 
 def sign(network: Any, name: str, proposal: bytes, party: str) -> bytes:
-    body = {"agreement": AGREEMENT, "party": party, "proposal": proposal}
+    body: dict[str, Value] = {"agreement": AGREEMENT, "party": party, "proposal": proposal}
     return record(network[name], "agreement.sign", body, signed=True)
 
 
 def state_fact(network: Any) -> bytes:
-    body = {"agreement": AGREEMENT, "attachments": [], "cites": [], "fields": {}, "name": "delivered"}
+    body: dict[str, Value] = {
+        "agreement": AGREEMENT,
+        "attachments": [],
+        "cites": [],
+        "fields": {},
+        "name": "delivered",
+    }
     return record(network["acme"], "fact", body)
 
 
@@ -210,7 +218,7 @@ def test_a_signature_that_is_not_good_never_counts(network: Any, broken: str) ->
     sign(network, "port", proposal, "timekeeper")
     # A hostile node records what its own rules would refuse.
     bolt = network["bolt"]
-    body: dict[str, object] = {"agreement": AGREEMENT, "party": "buyer", "proposal": proposal}
+    body: dict[str, Value] = {"agreement": AGREEMENT, "party": "buyer", "proposal": proposal}
     nonce = client_nonce(os.urandom(16))
     good = bolt.sign("agreement.sign", nonce, body)
     if broken == "signature":

@@ -17,12 +17,13 @@ import pytest
 
 from ledger.errors import ConflictError, UnavailableError
 from ledger.log.checkpoint import open_checkpoint
+from ledger.log.encoding import Value
 from ledger.log.entry import leaf_hash, parse_entry
 from ledger.log.intake import Run, accept_entries
 from ledger.log.statement import Statement, parse_statement, write_nonce
 from node.drafts import Draft, Recorded, make_draft
 from node.node import Node
-from node.writer import Writer
+from node.writer import Changes, Writer
 
 EVENT = (
     '{"@context":["https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"],"type":"ObjectEvent",'
@@ -38,14 +39,23 @@ def memo(text: str, *, key: str | None = None, index: int = 0) -> Draft:
 
 
 def event(serial: str) -> Draft:
-    body = {"capture": b"c" * 32, "context": "", "event": EVENT % serial, "hash": serial.encode().ljust(32)}
+    body: dict[str, Value] = {
+        "capture": b"c" * 32,
+        "context": "",
+        "event": EVENT % serial,
+        "hash": serial.encode().ljust(32),
+    }
     return make_draft(Statement(kind="event", audience=None, body=body, nonce=os.urandom(16)))
 
 
 def hold(node: Node) -> threading.Event:
     """Keep the writer busy in its first commit from here on, until the event is set."""
     go_on = threading.Event()
-    node.writer.listen(lambda changes: go_on.wait(20) and None)
+
+    def wait(_: Changes) -> None:
+        go_on.wait(20)
+
+    node.writer.listen(wait)
     node.writer.append([memo("first")]).result(20)
     return go_on
 

@@ -1,4 +1,4 @@
-"""Sync, tiles and witness over HTTP, as partners and as programs that know only the public formats see them."""
+"""Sync, tiles and witness over HTTP, as partners see them and programs that know only public formats."""
 
 from __future__ import annotations
 
