@@ -57,7 +57,7 @@ class Call:
             UsageError: there is none.
         """
         self._check_asks(question)
-        return str(typer.prompt(question, default=default, err=True))
+        return str(typer.prompt(question, default=default, show_default=bool(default), err=True))
 
     def confirm(self, question: str) -> bool:
         """Ask the person at the terminal for yes or no; raises UsageError where there is none."""

@@ -37,7 +37,6 @@ from node.tls import client_context
 
 RUNNING_FILE = "running"
 TIMEOUT_S = 120
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 _ERRORS: Mapping[str, type[TallyError]] = {
     "too_large": TooLargeError,

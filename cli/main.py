@@ -32,10 +32,14 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A command, by `module:function`, or a group of commands; `summary` is its line in the help."""
+    """A command, by `module:function`, or a group of commands; `summary` is its line in the help.
+
+    `example` is added to its help where the function's own text has none.
+    """
 
     summary: str
     function: str = ""
+    example: str = ""
     commands: Mapping[str, Entry] = field(default_factory=dict)
 
 
@@ -89,10 +93,12 @@ COMMANDS: Mapping[str, Entry] = {
     "verify": Entry(
         "Check logs, payloads and signatures, and say what holds, what does not and what cannot be known.",
         "cli.verify:verify",
+        example="tally verify ~/finca\ntally verify https://finca.example\ntally verify proof.tlog-proof",
     ),
     "doctor": Entry(
         "Look at a home for faults: permissions, keys, place, the database, what is derived from it.",
         "cli.doctor:doctor",
+        example="tally doctor --rebuild",
     ),
     "demo": Entry("Four firms, four nodes: the whole job in under a minute.", "cli.demo.command:demo"),
 }
@@ -164,6 +170,8 @@ def load_command(name: str, entry: Entry) -> Any:
     module, _, function = entry.function.partition(":")
     command = _command(name, getattr(importlib.import_module(module), function))
     command.params = [*command.params, *_COMMON]
+    if entry.example:
+        command.help = f"{command.help}\n\n\b\n{entry.example}"
     return command
 
 

@@ -62,7 +62,7 @@ def found(
     person: PersonName = "director",
     witness: Annotated[
         list[str] | None,
-        typer.Option("--witness", metavar="NAME", help="Only this one witnesses (repeat); else all members do."),
+        typer.Option("--witness", metavar="NAME", help="Only this one witnesses (repeat); else all do."),
     ] = None,
     tiles: Annotated[
         Literal["open", "members"],

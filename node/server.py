@@ -42,6 +42,8 @@ from node.limits import App, Door, error_body
 BACKLOG = 512
 MAX_HEADER_LINES = 100
 MAX_PIPELINED = 8
+TLS_GOODBYE_S = 1.0
+"""How long a closing connection waits for the other side's farewell: idle partners do not send one."""
 
 OnStarted = Callable[[str, int], None]
 """Told host and real port once connections are accepted."""
@@ -282,7 +284,7 @@ class NodeServer(uvicorn.Server):
             ssl=context,
             backlog=BACKLOG,
             ssl_handshake_timeout=self._limits.header_timeout_s if context else None,
-            ssl_shutdown_timeout=self._limits.header_timeout_s if context else None,
+            ssl_shutdown_timeout=TLS_GOODBYE_S if context else None,
         )
         self.servers = [server]
         self.started = True

@@ -46,7 +46,6 @@ class Stage:
         ours = {
             "TALLY_PASSPHRASE": PASSPHRASE,
             "TALLY_STATE_DIR": str(folder / "state"),
-            "TALLY_HEADER_TIMEOUT_S": "2",  # a node that stops waits as long for its partners to hang up
             "NO_COLOR": "1",
         }
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("TALLY_")}

@@ -26,6 +26,7 @@ from ledger.log.tile import Edge, Tile
 from ledger.log.tree import check_consistency
 
 OPENING_KIND = "log.open"
+_OPENING_BYTES = OPENING_KIND.encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,11 +165,10 @@ def check_head(copy: Copy, checkpoint: Checkpoint, proof: Sequence[bytes] = ()) 
 def _check_opening(
     copy: Copy, entries: Sequence[bytes], leaves: Sequence[bytes], opening: bytes | None
 ) -> None:
-    for seq, data in enumerate(entries, copy.size):
-        # Searching the bytes first keeps the run at the speed of hashing.
-        if seq and OPENING_KIND.encode() not in data:
-            continue
-        kind = parse_entry(data).kind
+    # Searching the bytes first keeps the run at the speed of hashing.
+    suspects = [seq for seq, data in enumerate(entries, copy.size) if _OPENING_BYTES in data or not seq]
+    for seq in suspects:
+        kind = parse_entry(entries[seq - copy.size]).kind
         if (kind == OPENING_KIND) != (seq == 0):
             raise MalformedError(
                 f"{copy.origin} entry {seq}",

@@ -6,6 +6,7 @@ which each event stands with the very text that was captured.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Annotated, Any, TypeAlias
 from urllib.parse import quote, urlencode
@@ -49,6 +50,7 @@ Audience: TypeAlias = Annotated[
 def router(node: Node) -> APIRouter:
     """The paths of this module."""
     routes = APIRouter(tags=["events"])
+    reading = asyncio.Lock()
 
     @routes.post(
         "/capture",
@@ -62,7 +64,9 @@ def router(node: Node) -> APIRouter:
         options = CaptureOptions(audience=own_audience(audience), idempotency_key=idempotency_key(request))
         data = await request.body()
         if len(data) > INLINE_BYTES:
-            document = await in_thread(lambda: draft_document(data, node.world, options))
+            # One at a time: threads that compute only take the interpreter from each other.
+            async with reading:
+                document = await in_thread(lambda: draft_document(data, node.world, options))
         else:
             document = draft_document(data, node.world, options)
         recorded = await record(node, document.drafts) if document.drafts else []

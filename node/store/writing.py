@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import chain
 from itertools import count
 
 from sqlite_utils import Database
@@ -23,6 +24,9 @@ from node.store.schema import DERIVED_TABLES, create_derived_tables, create_log_
 
 NAMES_AT_ONCE = 500
 MAX_KNOWN_THINGS = 100_000
+
+_ROWS_PER_INSERT = 250
+"""SQLite takes 32,766 values in one statement; beyond some hundred rows nothing is gained."""
 
 
 class Writing:
@@ -47,12 +51,12 @@ class Writing:
     def add_entries(self, number: int, grown: Grown) -> None:
         """Add entries that passed the door, with their tiles and their places in the index of hashes."""
         first = grown.before.size
-        self._many(f"INSERT INTO entry_{number} VALUES (?, ?)", enumerate(grown.entries, first))
+        self._insert(f"INSERT INTO entry_{number}", 2, list(enumerate(grown.entries, first)))
         self._index_tree(number, first, grown.tiles, grown.after.edge)
 
-    def add_payloads(self, number: int, payloads: Iterable[tuple[int, bytes, bytes]]) -> None:
+    def add_payloads(self, number: int, payloads: Sequence[tuple[int, bytes, bytes]]) -> None:
         """Add payloads as (seq, salt, payload); one that is there already stays."""
-        self._many(f"INSERT OR IGNORE INTO payload_{number} VALUES (?, ?, ?)", payloads)
+        self._insert(f"INSERT OR IGNORE INTO payload_{number}", 3, payloads)
 
     def set_notes(self, number: int, notes: Iterable[tuple[int, str, bytes]]) -> None:
         """Replace the notes kept for a log by these, as (size, note, joined proof)."""
@@ -165,3 +169,11 @@ class Writing:
 
     def _many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         self.database.conn.executemany(sql, rows)
+
+    def _insert(self, sql: str, columns: int, rows: Sequence[Sequence[object]]) -> None:
+        """Many rows by statements of some hundred each: half the cost of a statement for each row."""
+        row = f"({', '.join('?' * columns)})"
+        for start in range(0, len(rows), _ROWS_PER_INSERT):
+            part = rows[start : start + _ROWS_PER_INSERT]
+            values = ", ".join([row] * len(part))
+            self.database.conn.execute(f"{sql} VALUES {values}", list(chain.from_iterable(part)))

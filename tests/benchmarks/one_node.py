@@ -10,7 +10,8 @@ from pathlib import Path
 from cli.homes import open_home_file
 from cli.parallel import run_in
 from ledger.audit.home import audit_logs
-from ledger.audit.rules import RULES, Rule
+from ledger.audit.payloads import Rule
+from ledger.audit.rules import RULES
 from node.config import load_settings
 from node.drafts import Draft
 from node.home import DATABASE, NewHome, found_home

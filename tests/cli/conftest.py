@@ -156,7 +156,6 @@ def make_tally(folder: Path) -> Tally:
         "TALLY_PASSPHRASE": PASSPHRASE,
         "TALLY_STATE_DIR": str(folder / "state"),
         "TALLY_PORT": "0",
-        "TALLY_HEADER_TIMEOUT_S": "1",
         "HOME": str(folder),
     }
     return Tally(folder=folder, environ={**kept, **ours})

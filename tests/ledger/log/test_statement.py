@@ -28,7 +28,12 @@ SALT = b"s" * 16
 
 
 def memo(audience: tuple[str, ...] | None = None, **changes: Any) -> Statement:
-    fields = {"kind": "memo", "audience": audience, "body": {"text": "hello"}, "nonce": b"n" * 16}
+    fields: dict[str, Any] = {
+        "kind": "memo",
+        "audience": audience,
+        "body": {"text": "hello"},
+        "nonce": b"n" * 16,
+    }
     return Statement(**{**fields, **changes})
 
 
@@ -86,7 +91,13 @@ def test_a_payload_of_another_kind_than_its_entry_is_refused() -> None:
     ],
 )
 def test_a_statement_of_another_form_is_refused_with_the_place(change: dict[str, Any], place: str) -> None:
-    value = {"audience": None, "body": {"text": "a"}, "kind": "memo", "nonce": bytes(16), "signatures": []}
+    value: dict[str, Any] = {
+        "audience": None,
+        "body": {"text": "a"},
+        "kind": "memo",
+        "nonce": bytes(16),
+        "signatures": [],
+    }
     with pytest.raises(MalformedError, match=place):
         parse_statement(encode({**value, **change}), "test")
 
