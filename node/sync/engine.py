@@ -64,6 +64,7 @@ class Engine:
             Hooks(
                 learned=self._learned_elsewhere,
                 suspected=self._suspected_elsewhere,
+                fetching=self._pulling.is_fetching,
                 missing=self._pulling.missing,
             ),
             heard=self._heard_elsewhere,

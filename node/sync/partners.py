@@ -19,7 +19,8 @@ class Partner:
     """One partner. Only the event loop touches it.
 
     `held`: how far it holds the own log, None before it said so. `answered`: the size of the newest own
-    head that it answered for. `told`: the size of the newest witnessed head that it was told.
+    head that it answered for. `told`: the size of the newest witnessed head that it was told. `fetching`: it
+    takes the own log by itself at the moment.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Partner:
     heard_ms: int | None = None
     failures: int = 0
     strays: int = 0
+    fetching: bool = False
     push_error: TallyError | None = None
     exchange_error: TallyError | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)

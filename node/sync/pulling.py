@@ -103,6 +103,10 @@ class Pulling:
         if errors:
             raise errors[0]
 
+    def is_fetching(self, origin: str) -> bool:
+        """Whether a log is being pulled at the moment; may be asked from any thread."""
+        return origin in self._busy
+
     async def pull(self, partner: Partner, origin: str) -> int:
         """Fetch a log from a partner as far as it goes; how many entries are new.
 

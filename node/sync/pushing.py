@@ -33,9 +33,11 @@ PIECE_BYTES = 1_500_000
 """Largest batch: below the smallest limit that a receiver may set, with room for its notes."""
 
 ROUND_PATIENCE_S = 0.25
-ROUND_PAUSE_S = 0.02
+ROUND_PAUSE_S = 0.1
 MAX_RECENT_NOTES = 64
 MAX_STRAYS = 3
+ELSEWHERE_S = 0.5
+"""How long a partner is left alone that is fetching the log by itself."""
 
 log = get_log(__name__)
 
@@ -179,7 +181,9 @@ class Pushing:
         if target is None:
             return
         node = self._node
-        start = target.size if partner.held is None else min(partner.held, target.size)
+        # While a partner fetches by itself it is only asked how far it is, with an empty batch.
+        asked = partner.held is None or partner.fetching
+        start = target.size if asked else min(partner.held or 0, target.size)
         witnessed = node.state.own.witnessed_size
 
         def prepare() -> tuple[Batch, bytes]:
@@ -192,7 +196,8 @@ class Pushing:
         partner.heard_ms = node.world.now_ms()
         partner.alive.set()
         end = batch.start + len(batch.entries)
-        self._check_progress(partner, end, answer.size)
+        self._check_progress(partner, batch, answer.size)
+        partner.fetching = (partner.held or 0) < answer.size < end and (partner.fetching or not asked)
         partner.held = answer.size
         partner.failures = 0
         if end == target.size <= answer.size:
@@ -200,10 +205,13 @@ class Pushing:
             partner.told = max(partner.told, witnessed)
             if answer.cosignature is not None:
                 await self._count_cosignature(partner, target, answer.cosignature)
+        elif partner.fetching:
+            await asyncio.sleep(ELSEWHERE_S)
         lag = node.state.own.copy.size - partner.cosigned
         node.metrics.partner_lag_entries.labels(partner.name).set(lag)
 
-    def _check_progress(self, partner: Partner, end: int, size: int) -> None:
+    def _check_progress(self, partner: Partner, batch: Batch, size: int) -> None:
+        end = batch.start + len(batch.entries)
         own = self._node.state.own.copy.size
         where = f"{partner.name}: answer to push"
         if size > own:
@@ -212,7 +220,8 @@ class Pushing:
                 where, found=f"{size} entries of the own log there", expected=f"at most {own}, as here"
             )
         # Once is how a partner says where it stands; again and again is one that takes nothing.
-        partner.strays = partner.strays + 1 if size < end else 0
+        stray = size < end and size <= batch.start and not partner.fetching
+        partner.strays = partner.strays + 1 if stray else 0
         if partner.strays > MAX_STRAYS:
             partner.strays = 0
             raise MalformedError(where, found=f"{size} entries held", expected=f"{end}, as pushed")

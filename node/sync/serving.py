@@ -35,6 +35,8 @@ class Hooks:
 
     learned: Callable[[str, Learned], None] = lambda sender, learned: None
     suspected: Callable[[str, str], None] = lambda sender, origin: None
+    fetching: Callable[[str], bool] = lambda origin: False
+    """Whether this node is pulling a log at the moment."""
     missing: Missing = field(default_factory=Missing)
 
 
@@ -62,6 +64,9 @@ class Serving:
                 expected=origin,
                 action="push the own log only; others pull what they miss",
             )
+        if batch.entries and self.hooks.fetching(origin):
+            # It comes in by itself; taking it twice would only make both slower.
+            return PushAnswer(size=self._wanted_from(sender, batch, node.state.copy(origin).size))
         try:
             stored = store_batch(node, batch)
         except GapError:

@@ -206,7 +206,6 @@ def parse_join_answer(data: bytes, where: str = "answer to join") -> JoinAnswer:
     )
 
 
-_PAYLOAD_TYPES = [int, bytes, bytes]
 _BATCH_KEYS = ("checkpoint", "entries", "from", "origin", "payloads", "proof", "witnessed")
 
 
@@ -286,18 +285,17 @@ def _entries(value: Value, where: str) -> list[bytes]:
 
 
 def _payloads(value: Value, where: str) -> list[Payload]:
-    if type(value) is list and all(map(_is_payload, value)):
-        return list(map(tuple, value))  # type: ignore[arg-type]  # lists of three, as was just looked at
+    """As `_entries`: column by column, one by one only to say what is wrong."""
+    if type(value) is list and set(map(type, value)) == {list} and set(map(len, value)) == {3}:  # type: ignore[arg-type]  # lists
+        seqs, salts, payloads = zip(*value, strict=True)
+        if (
+            set(map(type, seqs)) == {int}
+            and min(seqs) >= 0
+            and set(map(type, salts)) == set(map(type, payloads)) == {bytes}
+            and set(map(len, salts)) == {SALT_BYTES}
+        ):
+            return list(zip(seqs, salts, payloads, strict=True))
     return _list(value, None, _payload, where)
-
-
-def _is_payload(value: Value) -> bool:
-    return (
-        type(value) is list
-        and [*map(type, value)] == _PAYLOAD_TYPES
-        and value[0] >= 0  # type: ignore[operator]  # an integer
-        and len(value[1]) == SALT_BYTES  # type: ignore[arg-type]  # bytes
-    )
 
 
 def _payload(value: Value, where: str) -> Payload:
