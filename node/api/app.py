@@ -44,6 +44,8 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
+        # Nothing of a node goes to anybody's collector; asking for one would cost every request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     own = (record, capture, agreements, members, log, trace)
     for module in own:

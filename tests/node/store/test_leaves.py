@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 
 import pytest
@@ -25,10 +25,16 @@ def read_tile() -> Callable[[int, int], bytes]:
 
 
 @pytest.fixture(scope="module")
-def database(read_tile: Callable[[int, int], bytes]) -> Database:
+def database(read_tile: Callable[[int, int], bytes]) -> Iterator[Database]:
+    made = empty_database()
+    add_runs(made, 1, 0, SIZE, read_tile)
+    yield made
+    made.close()
+
+
+def empty_database() -> Database:
     made = Database(sqlite3.connect(":memory:", isolation_level=None))
     made.execute("CREATE TABLE leaf_1 (run INTEGER PRIMARY KEY, records BLOB NOT NULL) STRICT")
-    add_runs(made, 1, 0, SIZE, read_tile)
     return made
 
 
@@ -53,8 +59,8 @@ def test_entries_that_share_a_prefix_are_all_candidates(
 
 
 def test_a_run_is_made_once(read_tile: Callable[[int, int], bytes]) -> None:
-    made = Database(sqlite3.connect(":memory:", isolation_level=None))
-    made.execute("CREATE TABLE leaf_1 (run INTEGER PRIMARY KEY, records BLOB NOT NULL) STRICT")
+    made = empty_database()
     for size in range(0, SIZE, 997):
         add_runs(made, 1, size, min(size + 997, SIZE), read_tile)
     assert made.execute("SELECT run, length(records) FROM leaf_1").fetchall() == [(0, 8 * RUN)]
+    made.close()
