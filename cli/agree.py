@@ -11,13 +11,12 @@ import typer
 from cli.call import call_of, columns, plural, short_hash
 from cli.client import open_node
 from cli.due import due_lines
-from cli.reading import find_agreement, open_home, read_text
+from cli.reading import find_agreement, open_home, read_text, read_time
 from cli.signing import find_signer, sign_body
 from contracts.checker import check_document
 from contracts.document import TIMEKEEPER, Document, parse_contract_yaml
 from contracts.render import prose_value, render_text
 from ledger.errors import ConflictError, ForbiddenError, MissingError
-from ledger.trace.instants import parse_instant
 from node.views.agreements import explain_agreement, list_agreements, show_agreement
 from node.views.values import Json
 
@@ -56,7 +55,7 @@ def propose(
         call.tell(f"Note: {problem}")
     body: Json = {"document": text.decode()}
     if until is not None:
-        body["until"] = parse_instant(until)
+        body["until"] = read_time(until, "--until")
     with open_node(call.home) as node:
         answer = node.post("/agreements", body)
     call.answer(answer, [answer["agreement"]])
@@ -125,6 +124,8 @@ def show(
         if not agreement:
             listed = list_agreements(home.reader, home.state, home.book)
             call.answer(listed, _list_lines(listed))
+            if not listed:
+                call.tell(f"No agreement here yet. To propose one: {call.command('agree propose FILE')}")
             return
         identity = find_agreement(home, agreement)
         value = show_agreement(home.reader, home.state, home.book, identity)

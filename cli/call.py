@@ -7,8 +7,10 @@ Every command has the options `--home`, `--json` and `-h/--help`; `cli.main` add
 from __future__ import annotations
 
 import getpass
+import io
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -41,10 +43,14 @@ class Call:
     def answer(self, value: object, lines: Iterable[str]) -> None:
         """Give the answer: the value as JSON, or the same as lines of text."""
         if self.as_json:
-            typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+            typer.echo(json.dumps(value, ensure_ascii=not _speaks_unicode(), indent=2))
         else:
             for line in lines:
                 typer.echo(printable(line))
+
+    def command(self, rest: str) -> str:
+        """A command about the same home, as the one who asked would type it."""
+        return f"{tally_at(self.home_option)} {rest}" if self.home_option else f"tally {rest}"
 
     def tell(self, text: str) -> None:
         """Say something beside the answer."""
@@ -87,6 +93,22 @@ class Call:
                 expected="a terminal, or the answer as an option",
                 action="see the options with --help",
             )
+
+
+def tally_at(home: Path) -> str:
+    """The beginning of a command about a home, as it is typed."""
+    return f"tally --home {shlex.quote(str(home))}"
+
+
+def show_what_fits() -> None:
+    """Have characters that the terminal's encoding lacks written as escapes, rather than fail there."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _speaks_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().startswith("utf")
 
 
 def asks() -> bool:

@@ -47,6 +47,7 @@ def capture(
     call = call_of(context)
     names = _expand(files)
     results = []
+    _check_readable(names)
     with open_node(call.home) as node:
         for name in track(
             names, description="capturing", console=Console(stderr=True), transient=True,
@@ -76,6 +77,13 @@ def _expand(patterns: list[str]) -> list[str]:
             raise UsageError(pattern, found="no such file", expected="a pattern that fits some")
         names += found
     return list(dict.fromkeys(names))
+
+
+def _check_readable(names: list[str]) -> None:
+    """Refuse, before anything is recorded, a file that cannot be read or is too large."""
+    for name in names:
+        if name != STANDARD_INPUT:
+            read_text(Path(name), "an EPCIS document", MAX_DOCUMENT_BYTES)
 
 
 def _capture_one(call: Call, node: NodeClient, name: str, audience: list[str] | None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from cli.call import tally_at
 from cli.reading import open_home
 from ledger.errors import (
     ConflictError,
@@ -99,7 +100,7 @@ class NodeClient:
             f"node of {self._home}",
             found=str(error) or type(error).__name__,
             expected="an answer",
-            action=f"start it: tally --home {self._home} serve",
+            action=f"start it: {tally_at(self._home)} serve",
         )
 
 
@@ -135,7 +136,7 @@ def running_url(home: Path) -> str:
             f"node of {home}",
             found="not running",
             expected="a running node, since only it may add to the log",
-            action=f"start it in another terminal: tally --home {home} serve",
+            action=f"start it in another terminal: {tally_at(home)} serve",
         ) from error
 
 

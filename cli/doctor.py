@@ -7,6 +7,7 @@ derived tables. Whether the truth in it holds is for `tally verify`.
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
@@ -47,7 +48,15 @@ def doctor(
         bool, typer.Option("--rebuild", help="Make all derived tables again from the entries and payloads.")
     ] = False,
 ) -> int:
-    """Look at a home for faults: permissions, keys, place, the database, what is derived from it."""
+    """Look at a home for faults: permissions, keys, place, the database, what is derived from it.
+
+    Stop the node first. With --rebuild, what is derived is made again from the entries and payloads.
+    Whether the entries themselves hold is for tally verify.
+
+    \b
+    tally doctor
+    tally doctor --rebuild
+    """
     call = call_of(context)
     checks = examine(call.home, rebuild=rebuild)
     code = exit_of_checks(checks)
@@ -117,7 +126,7 @@ def _permissions(home: Path) -> Check:
         name="permissions",
         verdict=WRONG,
         found=f"others can reach {', '.join(loose)}",
-        action=f"chmod -R go= {home}",
+        action=f"chmod -R go= {shlex.quote(str(home))}",
     )
 
 
@@ -155,6 +164,10 @@ def _place(home: Path) -> Check:
         found = "it was last opened on another machine, or is a copy"
     elif mark is None and place.starts:
         found = "this machine remembers nothing of it: it was restored or copied"
+    elif mark is not None and not mark.opening and mark.place.starts > place.starts:
+        found = (
+            f"it is older than this machine remembers it: opened {place.starts} of {mark.place.starts} times"
+        )
     elif here.path != place.path:
         return Check(name="place", verdict=FINE, found=f"it moved here from {place.path}")
     else:
@@ -236,5 +249,5 @@ def _lines(home: Path, checks: list[Check]) -> Iterator[str]:
     for check in checks:
         mark = {FINE: "✓", WRONG: "✗", UNKNOWN: "?"}[check.verdict]
         yield f"  {mark} {check.name}: {check.found}"
-        if check.action and check.verdict != FINE:
+        if check.action:
             yield f"      to do: {check.action}"

@@ -42,12 +42,14 @@ def claim(
     with open_home(call.home) as home:
         identity = find_agreement(home, agreement)
         cites = [home.reader.record(*find_entry(home, text)).leaf.hex() for text in cite or ()]
-        timekeeper = home.book.agreement(home.reader, home.state, identity).contract.document.timekeeper
+        document = home.book.agreement(home.reader, home.state, identity).contract.document
     body: Json = {"agreement": identity.hex(), "name": fact, "fields": stated, "cites": cites}
     with open_node(call.home) as node:
         answer = node.post("/facts", body, key=key)
     call.answer(answer, [f"entry {answer['seq']}  {answer['leaf']}"])
-    call.tell(f"Stated. It counts once {timekeeper} has counted it (and who must has confirmed it).")
+    roles = document.facts[fact].confirm
+    confirmed = f" and {', '.join(document.parties[role] for role in roles)} confirmed it" if roles else ""
+    call.tell(f"Stated. It counts once {document.timekeeper} has counted it{confirmed}.")
 
 
 def confirm(
@@ -81,7 +83,7 @@ def confirm(
             "/confirmations", {"agreement": identity.hex(), "fact": leaf.hex(), **signed}, key=key
         )
     call.answer(answer, [f"entry {answer['seq']}  {answer['leaf']}"])
-    call.tell(f"Confirmed {short_hash(leaf.hex())}. See what follows: tally due")
+    call.tell(f"Confirmed {short_hash(leaf.hex())}. See what follows: {call.command('due')}")
 
 
 def _fields(texts: list[str]) -> dict[str, str]:

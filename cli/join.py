@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from cli.call import Call, call_of
-from cli.network import Host, Listening, PersonName, Port, Title, Url, new_home, next_steps, write_config
+from cli.network import (
+    Host,
+    Listening,
+    PersonName,
+    Port,
+    Title,
+    Url,
+    check_listening,
+    make_folder,
+    new_home,
+    next_steps,
+    write_config,
+)
 from cli.reading import open_home, read_text
 from ledger.errors import ForbiddenError, MalformedError
 from ledger.members.invitation import MAX_FILE_BYTES, InvitationFile, open_invitation
@@ -55,14 +67,16 @@ def join_by_file(call: Call, file: Path, *, title: str, person: str, yes: bool, 
             expected="the same words on both sides",
             action=f"ask {invitation.inviter} for the file again",
         )
+    check_listening(listening)
     new = new_home(call, invitation.organization, title, person)
+    make_folder(call.home)
     join_network(call.home, invitation, new)
     write_config(call.home, listening)
     with open_home(call.home) as home:
         value = {"home": str(call.home), "origin": home.state.origin, **show_network(home.state)}
     lines = [f"network  {value['name']}", f"words    {words}", f"log      {value['origin']}"]
     call.answer(value, lines)
-    call.tell(next_steps(call, "see how things stand: tally status"))
+    call.tell(next_steps(call, "see how things stand", "status"))
 
 
 def _read_invitation(path: Path) -> InvitationFile:

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from cli.call import call_of, columns, short_hash
+from cli.call import call_of, columns, plural, short_hash
 from cli.client import open_node
 from cli.reading import find_log, open_home
+from ledger.errors import UsageError
 from node.views.entries import MAX_PAGE_ENTRIES, list_entries
 from node.views.values import Json
 
@@ -40,7 +41,9 @@ def show(
         first = max(0, size - limit) if start is None else start
         page = list_entries(home.reader, home.state, origin, start=first, limit=limit)
     call.answer(page, _page_lines(page))
-    call.tell(f"{origin}: {size} entries here, shown {first} to {first + len(page['entries'])}")
+    shown = len(page["entries"])
+    told = f"shown {first} to {first + shown - 1}" if shown else f"none from {first} on"
+    call.tell(f"{origin}: {plural(size, 'entry', 'entries')} here, {told}")
 
 
 def add(
@@ -61,6 +64,8 @@ def add(
     tally log add "Scales of dock 2 calibrated"
     """
     call = call_of(context)
+    if not text.strip():
+        raise UsageError("remark", found="nothing", expected="a text")
     body: Json = {"text": text}
     if audience:
         body["audience"] = sorted(set(audience))

@@ -20,7 +20,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from cli.call import Call, call_of
+from cli.call import Call, call_of, show_what_fits
 from cli.exits import FAULT, INTERRUPTED, USAGE, exit_code
 from ledger.errors import TallyError
 from node.limits import error_body
@@ -32,14 +32,10 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A command, by `module:function`, or a group of commands; `summary` is its line in the help.
-
-    `example` is added to its help where the function's own text has none.
-    """
+    """A command, by `module:function`, or a group of commands; `summary` is its line in the help."""
 
     summary: str
     function: str = ""
-    example: str = ""
     commands: Mapping[str, Entry] = field(default_factory=dict)
 
 
@@ -93,12 +89,10 @@ COMMANDS: Mapping[str, Entry] = {
     "verify": Entry(
         "Check logs, payloads and signatures, and say what holds, what does not and what cannot be known.",
         "cli.verify:verify",
-        example="tally verify ~/finca\ntally verify https://finca.example\ntally verify proof.tlog-proof",
     ),
     "doctor": Entry(
         "Look at a home for faults: permissions, keys, place, the database, what is derived from it.",
         "cli.doctor:doctor",
-        example="tally doctor --rebuild",
     ),
     "demo": Entry("Four firms, four nodes: the whole job in under a minute.", "cli.demo.command:demo"),
 }
@@ -106,6 +100,7 @@ COMMANDS: Mapping[str, Entry] = {
 
 def run() -> NoReturn:
     """The console script."""
+    show_what_fits()
     sys.exit(main(sys.argv[1:]))
 
 
@@ -170,8 +165,6 @@ def load_command(name: str, entry: Entry) -> Any:
     module, _, function = entry.function.partition(":")
     command = _command(name, getattr(importlib.import_module(module), function))
     command.params = [*command.params, *_COMMON]
-    if entry.example:
-        command.help = f"{command.help}\n\n\b\n{entry.example}"
     return command
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TextIO
 
 import typer
+from pydantic import ValidationError
 
 from cli.call import Call, call_of, columns, plural
 from cli.client import open_node
@@ -17,7 +20,7 @@ from ledger.errors import ConflictError, UsageError
 from ledger.log.kinds import NAME, TITLE, Form
 from ledger.members.invitation import open_invitation
 from ledger.members.network import Policy, network_id, network_words
-from node.config import CONFIG_FILE
+from node.config import CONFIG_FILE, Settings
 from node.home import DATABASE, NewHome, found_home
 from node.place import state_folder
 from node.views.members import show_network
@@ -48,7 +51,9 @@ PersonName = Annotated[
 Host = Annotated[
     str | None, typer.Option("--host", metavar="ADDRESS", help="Where the node listens; else 127.0.0.1.")
 ]
-Port = Annotated[int | None, typer.Option("--port", metavar="N", help="Port of the node; else 8440.")]
+Port = Annotated[
+    int | None, typer.Option("--port", metavar="N", min=0, max=65535, help="Port of the node; else 8440.")
+]
 Url = Annotated[
     str | None, typer.Option("--url", metavar="URL", help="Address that partners call, if it is another.")
 ]
@@ -111,14 +116,10 @@ def invite(
     call = call_of(context)
     check_form(NAME, organization, "organization")
     path = out or Path(organization + INVITATION_SUFFIX)
-    if path.exists():
-        raise ConflictError(
-            str(path), found="a file already there", expected="a new one", action="name another with --out"
-        )
-    with open_node(call.home) as node:
+    with open_node(call.home) as node, _private_file(path) as file:
         answer = node.post("/invitations", {"organization": organization})
-    text = str(answer["invitation"])
-    _write_private(path, text)
+        text = str(answer["invitation"])
+        file.write(text)
     words = network_words(network_id(open_invitation(text).founding))
     value = {"organization": organization, "file": str(path), "words": words}
     call.answer(value, [str(path)])
@@ -149,13 +150,15 @@ def found_network(
 ) -> None:
     """Make the founder's home and say what comes next."""
     check_form(TITLE, network, "network")
+    check_listening(listening)
     new = new_home(call, organization, title, person)
+    make_folder(call.home)
     origin = found_home(call.home, new, network=network, policy=policy)
     write_config(call.home, listening)
     with open_home(call.home) as home:
         value = {"home": str(call.home), "origin": origin, **show_network(home.state)}
     call.answer(value, [f"network  {network}", f"words    {value['words']}", f"log      {origin}"])
-    call.tell(next_steps(call, "invite the others: tally network invite NAME"))
+    call.tell(next_steps(call, "invite the others", "network invite NAME"))
 
 
 def _network_lines(value: Json) -> list[str]:
@@ -167,7 +170,7 @@ def _network_lines(value: Json) -> list[str]:
             member["title"],
             str(member["entries_here"]),
             member["url"] or "cannot be called",
-            f"{len(member['witnesses']) // 2 + 1} of {len(member['witnesses'])}",
+            _needed(len(member["witnesses"])),
         )
         for member in members
     ]
@@ -181,6 +184,10 @@ def _network_lines(value: Json) -> list[str]:
     if value["invited"]:
         lines += ["", f"invited and not here yet: {', '.join(value['invited'])}"]
     return lines
+
+
+def _needed(witnesses: int) -> str:
+    return f"{witnesses // 2 + 1} of {witnesses}" if witnesses else "none yet"
 
 
 def new_home(call: Call, organization: str, title: str, person: str) -> NewHome:
@@ -202,6 +209,34 @@ def check_form(form: Form, value: str, where: str) -> None:
         raise UsageError(where, found=repr(value), expected=form.words, action="choose another")
 
 
+def check_listening(listening: Listening) -> None:
+    """Check what was said about listening before a home is made that could not be served."""
+    said = {key: value for key, value in asdict(listening).items() if value is not None}
+    try:
+        Settings(**said)
+    except ValidationError as error:
+        wrong = next((each for each in error.errors() if each["loc"] and each["loc"][0] in said), None)
+        if wrong is not None:
+            raise UsageError(
+                f"--{wrong['loc'][0]}",
+                found=repr(wrong["input"]),
+                expected=wrong["msg"].removeprefix("Value error, "),
+            ) from error
+
+
+def make_folder(home: Path) -> None:
+    """Make the folder of a new home, where there is none yet."""
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            str(home),
+            found=error.strerror or "cannot be made",
+            expected="a place where you can make a folder",
+            action="choose another folder with --home",
+        ) from error
+
+
 def write_config(home: Path, listening: Listening) -> None:
     """Keep what was said about listening as lines of the settings file; JSON's texts are TOML's."""
     said = {"host": listening.host, "port": listening.port, "url": listening.url}
@@ -210,15 +245,28 @@ def write_config(home: Path, listening: Listening) -> None:
         (home / CONFIG_FILE).write_text("".join(lines), encoding="utf-8")
 
 
-def _write_private(path: Path, text: str) -> None:
+@contextmanager
+def _private_file(path: Path) -> Iterator[TextIO]:
+    """A new file that only its owner can read: made before the node is asked, removed after a failure."""
     try:
         path.touch(mode=0o600, exist_ok=False)
-        path.write_text(text, encoding="utf-8")
+    except FileExistsError as error:
+        raise ConflictError(
+            str(path), found="a file already there", expected="a new one", action="name another with --out"
+        ) from error
     except OSError as error:
         raise UsageError(
             str(path), found=error.strerror or "cannot be written", expected="a place to write to"
         ) from error
+    try:
+        with path.open("w", encoding="utf-8") as file:
+            yield file
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
-def next_steps(call: Call, then: str) -> str:
-    return f"Next, start the node (it stays in the terminal): tally --home {call.home} serve\nThen {then}"
+def next_steps(call: Call, act: str, then: str) -> str:
+    """What a person does with a new home: the node first, then a command."""
+    serve = f"Next, start the node (it stays in the terminal): {call.command('serve')}"
+    return f"{serve}\nThen {act}: {call.command(then)}"

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from ledger.errors import ConflictError, MissingError, TallyError, UsageError, short
+from ledger.errors import ConflictError, MalformedError, MissingError, TallyError, UsageError, short
 from ledger.log.kinds import NAME_PATTERN
+from ledger.trace.instants import parse_instant
 from node.home import open_reader
 from node.state import State, load_state
 from node.store.reader import Reader
@@ -151,6 +152,14 @@ def _only(found: list[T], where: str, expected: str) -> T:
             where, found=f"{len(found)} that fit", expected="one", action="give more digits of the hash"
         )
     return found[0]
+
+
+def read_time(text: str, option: str) -> int:
+    """A time that was said as an option, in milliseconds; UsageError where it is none."""
+    try:
+        return parse_instant(text)
+    except MalformedError as error:
+        raise UsageError(option, found=error.found, expected=error.expected) from error
 
 
 def read_text(path: Path, what: str, limit_bytes: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -44,6 +45,7 @@ def receipt(
         origin, seq = find_entry(home, entry)
         shown = not hide and home.reader.payload(origin, seq) is not None
         text = make_receipt(home.reader, home.state, (origin, seq), with_payload=shown)
+        vkey = home.state.roster.log_key(origin.partition("/")[0]).text
     if out is not None:
         write_receipt(out, text)
     size = parse_receipt(text).checkpoint.split("\n")[1]
@@ -57,7 +59,8 @@ def receipt(
     }
     call.answer(value, [str(out)] if out is not None else [text.removesuffix("\n")])
     if out is not None:
-        call.tell(f"Check it anywhere: tally verify {out}")
+        call.tell(f"Check it here: {call.command(f'verify {shlex.quote(str(out))}')}")
+        call.tell(f"Elsewhere, without a home, with the key of its log: --vkey {vkey}")
 
 
 def write_receipt(path: Path, text: str) -> None:

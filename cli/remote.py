@@ -136,18 +136,17 @@ def read_certificate(path: Path) -> bytes:
     """A certificate out of a file, PEM or DER, as DER.
 
     Raises:
-        MissingError: there is no file.
-        MalformedError: it holds no certificate.
+        UsageError: there is no file, or it holds no certificate.
     """
     try:
         data = path.read_bytes()[:65536]
     except OSError as error:
-        raise MissingError(str(path), found=error.strerror or "", expected="a certificate") from error
+        raise UsageError(str(path), found=error.strerror or "", expected="a certificate") from error
     try:
         pem = b"-----BEGIN" in data
         certificate = x509.load_pem_x509_certificate(data) if pem else x509.load_der_x509_certificate(data)
     except ValueError as error:
-        raise MalformedError(str(path), found="no certificate", expected="PEM or DER") from error
+        raise UsageError(str(path), found="no certificate", expected="PEM or DER") from error
     return certificate.public_bytes(Encoding.DER)
 
 

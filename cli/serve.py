@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from cli.call import call_of
+from cli.call import Call, call_of
+from cli.reading import open_home
+from ledger.errors import UnavailableError
 from node.config import load_settings
 from node.home import read_token
 from node.logs import set_up_logs
@@ -36,6 +38,7 @@ def serve(
     """
     call = call_of(context)
     read_token(call.home)  # says first, before anything is asked, that there is no home
+    _check_joined(call)
     settings = load_settings(call.home)
     said = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
     settings = settings.model_copy(update=said)
@@ -45,4 +48,17 @@ def serve(
         settings,
         call.passphrase(),
         on_started=lambda url: call.answer({"url": url}, [url]),
+    )
+
+
+def _check_joined(call: Call) -> None:
+    """Check that the home is that of a member: its node would reach nobody after a join that failed."""
+    with open_home(call.home) as home:
+        if home.state.organization in home.state.roster.members:
+            return
+    raise UnavailableError(
+        str(call.home),
+        found="a home that has not joined its network yet",
+        expected="the home of a member",
+        action=f"join again with the invitation: {call.command('network join FILE')}",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -26,7 +25,7 @@ def status(context: typer.Context) -> None:
     tally status
     """
     call = call_of(context)
-    value = _ask_node(call) or _read_home(call)
+    value = {"joined": True, **(_ask_node(call) or _read_home(call))}
     value["wrong"] = list(_wrong(value))
     call.answer(value, _lines(call, value))
 
@@ -44,12 +43,15 @@ def _ask_node(call: Call) -> Json | None:
 def _read_home(call: Call) -> Json:
     with open_home(call.home) as home:
         value = show_status(home.reader, home.state, home.book)
-    return {"node": None, **value, "blocks": {}, "partners": []}
+        joined = home.state.organization in home.state.roster.members
+    return {"joined": joined, "node": None, **value, "blocks": {}, "partners": []}
 
 
 def _wrong(value: Json) -> Iterator[str]:
     """What is wrong, in words."""
-    if value["node"] is None:
+    if not value["joined"]:
+        yield "this home has not joined its network yet"
+    elif value["node"] is None:
         yield "no node runs this home: nothing is recorded, sent or received"
     for name, text in value["blocks"].items():
         yield f"does not write ({name}): {text}"
@@ -75,7 +77,7 @@ def _lines(call: Call, value: Json) -> Iterator[str]:
     )
     yield ""
     yield "Partners"
-    yield from _partner_lines(value)
+    yield from _partner_lines(call, value)
     yield ""
     yield "Waits for you"
     yield from (f"  {line}" for line in _waiting(call, value["waiting"]) or ["nothing"])
@@ -84,9 +86,11 @@ def _lines(call: Call, value: Json) -> Iterator[str]:
     yield from (f"  {line}" for line in value["wrong"] or ["nothing that this home knows of"])
 
 
-def _partner_lines(value: Json) -> list[str]:
+def _partner_lines(call: Call, value: Json) -> list[str]:
+    if not value["joined"]:
+        return [f"  not joined yet: {call.command('network join FILE')}"]
     if not value["copies"]:
-        return ["  none yet: tally network invite NAME"]
+        return [f"  none yet: {call.command('network invite NAME')}"]
     live: Mapping[str, Any] = {partner["organization"]: partner for partner in value["partners"]}
     rows: list[tuple[str, ...]] = [("name", "their log here", "witnessed", "ours there", "copies", "heard")]
     rows += [_partner_row(value["own"], copy, live.get(copy["organization"])) for copy in value["copies"]]
@@ -107,15 +111,14 @@ def _partner_row(own: Json, copy: Json, live: Any) -> tuple[str, ...]:
 
 def _waiting(call: Call, waiting: Json) -> list[str]:
     """What waits, each with the command that does it."""
-    tally = "tally" if call.home_option is None else f"tally --home {shlex.quote(str(call.home_option))}"
     lines = [
         f"to sign {item['name']!r} as {item['role']}:  "
-        f"{tally} agree sign {short_hash(item['agreement'])} --party {item['role']}"
+        + call.command(f"agree sign {short_hash(item['agreement'])} --party {item['role']}")
         for item in waiting["signatures"]
     ]
     lines += [
         f"to confirm {item['fact_name']!r}, stated by {item['organization']} in {item['name']!r}:  "
-        f"{tally} confirm {short_hash(item['fact'])}"
+        + call.command(f"confirm {short_hash(item['fact'])}")
         for item in waiting["confirmations"]
     ]
     lines += [

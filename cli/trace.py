@@ -9,11 +9,10 @@ from typing import Annotated
 import typer
 
 from cli.call import Call, call_of, columns, plural
-from cli.reading import OpenHome, open_home
+from cli.reading import OpenHome, open_home, read_time
 from cli.receipt import SUFFIX, write_receipt
 from ledger.errors import MissingError
 from ledger.trace.identifiers import ROOT
-from ledger.trace.instants import parse_instant
 from node.views.events import trace
 from node.views.receipts import make_receipt
 from node.views.values import Json
@@ -55,7 +54,7 @@ def forward(context: typer.Context, thing: Thing, at: At = None, receipts: Recei
 
 
 def _trace(call: Call, direction: str, thing: str, at: str | None, receipts: Path | None) -> None:
-    at_ms = None if at is None else parse_instant(at)
+    at_ms = None if at is None else read_time(at, "--at")
     with open_home(call.home) as home:
         answer = trace(home.reader, direction, _in_full(thing), at_ms)
         if not answer["edges"] and not answer["steps"]:
@@ -97,7 +96,8 @@ def _lines(answer: Json) -> list[str]:
     lines += columns(map(_leaf_row, answer["leaves"]), indent="  ") or ["  none that is known"]
     lines += ["", "What happened"]
     happened = [*map(_edge_row, answer["edges"]), *map(_step_row, answer["steps"])]
-    lines += columns(sorted(happened), indent="  ")
+    happened.sort(key=_when)
+    lines += columns(happened, indent="  ")
     if answer["set_aside"]:
         lines += ["", "Set aside, as their authors declared them wrong"]
         lines += [f"  {_place(aside['event'] or aside['declaration'])}: {aside['reason']}"
@@ -123,10 +123,9 @@ def _edge_row(edge: Json) -> list[str]:
     amount = " ".join(part for part in (edge["amount"], edge["unit"]) if part)
     return [
         _minute(edge["time"]),
-        edge["organization"],
+        _place(edge["entries"][0]) if edge["entries"] else edge["organization"],
         edge["how"],
         f"{_brief(edge['from'])} → {_brief(edge['to'])}" + (f" ({amount})" if amount else ""),
-        _place(edge["entries"][0]) if edge["entries"] else "",
     ]
 
 
@@ -134,11 +133,16 @@ def _step_row(step: Json) -> list[str]:
     handed = f" to {_brief(step['given_to'])}" if step["how"] == "shipped" and step["given_to"] else ""
     return [
         _minute(step["time"]),
-        step["organization"],
+        _place(step["entry"]),
         _how(step),
         _brief(step["thing"]) + handed,
-        _place(step["entry"]),
     ]
+
+
+def _when(row: list[str]) -> tuple[str, str, int, list[str]]:
+    """The order of what happened: by time, then by the place of its entry."""
+    organization, _, seq = row[1].partition(":")
+    return row[0], organization, int(seq or 0), row[2:]
 
 
 def _how(step: Json) -> str:

@@ -18,6 +18,8 @@ _VERDICTS = {
     "rollback": "It is older than it was: a rollback.",
 }
 
+_PARTLY = "Nothing wrong was found, but not everything that should be there could be checked."
+
 
 def report_value(report: Report, code: int) -> dict[str, Any]:
     """A report as JSON."""
@@ -63,7 +65,7 @@ def report_lines(report: Report) -> Iterator[str]:
     yield "No ledger can tell:"
     for text in NO_LEDGER_CAN_TELL:
         yield f"  {text}"
-    yield _VERDICTS[report.sort]
+    yield _VERDICTS[report.sort] if report.findings or report.is_whole else _PARTLY
 
 
 def _counted(report: Report) -> str:

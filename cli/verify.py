@@ -58,17 +58,30 @@ def verify(
     context: typer.Context,
     target: Annotated[
         str | None,
-        typer.Argument(metavar="[HOME|URL|FILE]", help="A home, a node's address, tiles or a receipt."),
+        typer.Argument(metavar="HOME|URL|FILE", help="A home, a node's address, tiles or a receipt."),
     ] = None,
     vkey: Annotated[
-        str | None, typer.Option("--vkey", help="The key of the log, where no home knows it.")
+        str | None,
+        typer.Option("--vkey", metavar="KEY", help="The key of the log, where no home knows it."),
     ] = None,
     cert: Annotated[
         Path | None, typer.Option("--cert", metavar="FILE", help="The certificate that the node must show.")
     ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", min=0, help="Processes to use; 0 for one on each core.")] = 0,
+    jobs: Annotated[
+        int, typer.Option("--jobs", metavar="N", min=0, help="Processes to use; 0 for one on each core.")
+    ] = 0,
 ) -> int:
-    """Check logs, payloads and signatures, and say what holds, what does not and what cannot be known."""
+    """Check logs, payloads and signatures, and say what holds, what does not and what cannot be known.
+
+    Takes a home, a node's address, a folder of tiles or a receipt; the own home where nothing is named.
+    Ends with 0 where all that could be checked holds, 1 where something does not, 11 for a fork, 12 for a
+    gap, 13 for a rollback, and 3 where something that should be there could not be checked.
+
+    \b
+    tally verify ~/finca
+    tally verify https://finca.example
+    tally verify proof.tlog-proof
+    """
     call = call_of(context)
     with _progress() as progress:
         means = _means(call, target, (vkey, cert), jobs or default_jobs(), progress)
@@ -252,12 +265,24 @@ def _means(
             heads = {origin: _heads_of(home.reader, origin) for origin in home.state.heads}
     return Means(
         roster=roster,
-        vkey=parse_vkey(vkey, "--vkey") if vkey else None,
+        vkey=_said_key(vkey) if vkey else None,
         certificate=read_certificate(cert) if cert else None,
         heads=heads,
         jobs=jobs,
         progress=progress,
     )
+
+
+def _said_key(text: str) -> VerifierKey:
+    try:
+        return parse_vkey(text, "--vkey")
+    except MalformedError as error:
+        raise UsageError(
+            "--vkey",
+            found=error.found,
+            expected=error.expected,
+            action="copy it from `tally network show --json` at a member of the network",
+        ) from error
 
 
 def _heads_of(reader: Reader, origin: str) -> tuple[KeptNote, ...]:

@@ -224,7 +224,6 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     ">": lambda a, b: a > b,
     ">=": lambda a, b: a >= b,
 }
-COMPARISONS = tuple(_COMPARISONS)
 
 
 def compare(operator: str, a: Any, b: Any) -> bool:

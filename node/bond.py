@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from ledger.errors import ConflictError, UnavailableError
 from ledger.log.tree import read_frontier
 from node.home import DATABASE
+from node.logs import get_log
 from node.node import Node
 from node.place import (
+    Judgement,
     Mark,
     MarkFile,
     Place,
     Verdict,
     judge_place,
+    lock_home,
     look_here,
     machine_id,
     next_place,
@@ -26,6 +30,8 @@ from node.place import (
     state_folder,
 )
 from node.store.place_record import read_place
+
+log = get_log(__name__)
 
 
 class Bond:
@@ -39,15 +45,24 @@ class Bond:
         self._file: MarkFile | None = None
 
     def raise_mark(self, size: int, root: bytes) -> None:
-        """Say how far the own log has come; called after every commit."""
-        if self._file is not None:
+        """Say how far the own log has come; called after every commit.
+
+        What was committed stays committed and is answered: a mark that is behind is no fault, and the
+        next commit raises it again.
+        """
+        if self._file is None:
+            return
+        try:
             self._file.raise_mark(size, root)
+        except UnavailableError as error:
+            log.error("the high-water mark was not raised", error=error, action="check the state folder")
 
     def judge(self, node: Node) -> Verdict:
         """What became of the home since it was last open.
 
         Raises:
             InvalidError: the record in the database is damaged.
+            ConflictError: it is a copy, and a node runs the home that it was copied from.
         """
         self._recorded = read_place(node.reader.database)
         self._mark = read_mark(self._state, self._recorded.home)
@@ -58,7 +73,10 @@ class Bond:
         def root_at(earlier: int) -> bytes:
             return read_frontier(node.reader.hashes(node.state.origin, earlier), earlier).root()
 
-        return judge_place(self._recorded, self._mark, here, size, root_at)
+        verdict = judge_place(self._recorded, self._mark, here, size, root_at)
+        if verdict.judgement is Judgement.COPIED and here.original_stands:
+            _check_original_rests(Path(self._recorded.path))
+        return verdict
 
     def tie(self, node: Node) -> None:
         """Make this opening the newest: mark, database, mark again. The writer must run."""
@@ -77,3 +95,16 @@ class Bond:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _check_original_rests(original: Path) -> None:
+    """Two nodes on one log would sign two histories; on one machine that can be told in time."""
+    try:
+        lock_home(original).release()
+    except ConflictError as error:
+        raise ConflictError(
+            str(original),
+            found="a running node, on the home that this one is a copy of",
+            expected="one home for one log",
+            action="go on with that home and remove this copy",
+        ) from error

@@ -9,6 +9,7 @@ writer puts on disk what waits, and the lock is given up.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 from collections.abc import Callable
@@ -40,13 +41,18 @@ from node.sync.engine import Engine
 from node.sync.http import HttpTransport
 from node.sync.joining import store_join_answer
 from node.sync.peer import Peer
-from node.sync.wire import JoinRequest
+from node.sync.wire import MAX_JOIN_BYTES, JoinRequest
 from node.sync.workers import Workers
 from node.tls import make_certificate, server_context
 from node.world import World, real_world
 
 RUNNING = "running"
 """The file in a home that says where its node listens: {"url": …, "pid": …}."""
+
+OPENING = "opening"
+"""Why nothing is written between hearing the partners and binding the home to its place."""
+
+GC_ALLOCATIONS = 50_000
 
 log = get_log(__name__)
 
@@ -66,6 +72,8 @@ def run_node(
         ForbiddenError: the passphrase opens no key.
         TallyError: what else keeps the node from starting.
     """
+    # Most of what a node makes dies at once: looking for cycles less often saves a tenth of the processor.
+    gc.set_threshold(GC_ALLOCATIONS, 20, 20)
     with lock_home(home):
         bond = Bond(home, os.environ)
         node = Node(
@@ -113,10 +121,13 @@ def join_network(home: Path, invitation: InvitationFile, new: NewHome) -> None:
 
 
 async def _join(node: Node, invitation: InvitationFile) -> None:
-    transport = HttpTransport(lambda partner: invitation.address, timeout_s=node.settings.partner_timeout_s)
+    transport = HttpTransport(
+        lambda partner: invitation.address,
+        timeout_s=node.settings.partner_timeout_s,
+        key_of=lambda partner: _node_key(node, partner),
+    )
     try:
-        limit = node.settings.max_sync_body_bytes // 2
-        batch = make_batch(node, node.state.origin, 0, limit, invitation.inviter)
+        batch = make_batch(node, node.state.origin, 0, MAX_JOIN_BYTES // 2, invitation.inviter)
         peer = Peer(node, invitation.inviter, transport)
         answer = await peer.join(JoinRequest(batch=batch, secret=invitation.secret))
         store_join_answer(node, answer)
@@ -135,6 +146,7 @@ class _Running:
         transport = HttpTransport(
             lambda partner: node.state.roster.addresses.get(partner, Address()),
             timeout_s=self._settings.partner_timeout_s,
+            key_of=lambda partner: _node_key(node, partner),
         )
         self._engine = Engine(node, transport, self._workers)
         self._clerk = Clerk(node)
@@ -145,19 +157,24 @@ class _Running:
         started: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
         # Holds the port, or fails, before anything else begins.
         server = self._server(lambda host, port: started.set_result((host, port)))
-        self._judge_place()
+        try:
+            self._judge_place()
+        except TallyError:
+            server.give_up()
+            raise
         serving = asyncio.create_task(server.serve())
         await asyncio.wait((started, serving), return_when=asyncio.FIRST_COMPLETED)
         settling = asyncio.create_task(self._settle(started, on_started))
+        settling.add_done_callback(lambda task: _end_if_failed(server, task))
         try:
             await serving
         finally:
             settling.cancel()
-            with suppress(asyncio.CancelledError):
-                await settling
             self._clerk.stop()
             await self._engine.stop()
             self._workers.stop()
+            with suppress(asyncio.CancelledError):
+                await settling
 
     async def _settle(
         self, started: asyncio.Future[tuple[str, int]], on_started: Callable[[str], None]
@@ -172,15 +189,29 @@ class _Running:
         log.info("listening", url=url, origin=node.state.origin, size=node.state.own.copy.size)
         on_started(url)
         await self._engine.wait_heard()
-        await self._workers(lambda: self._bond.tie(node))
+        if OPENING in node.blocks:
+            await self._workers(lambda: self._bond.tie(node))
+            node.block(OPENING, None)
         await self._workers(lambda: _record_address(node, self._settings.address(port), self._certificate))
 
     def _judge_place(self) -> None:
-        """Refuse to write until partners were heard, if this home is not as it was left."""
+        """Bind the home to its place, before anything is appended; one that is not as it was left only
+        once its partners were heard."""
         verdict = self._bond.judge(self._node)
-        if not verdict.may_append:
-            log.warning("this home is not where or as it was", found=verdict.found, action=verdict.action)
-            self._engine.hear_partners()
+        if verdict.may_append:
+            self._bond.tie(self._node)
+            return
+        log.warning("this home is not where or as it was", found=verdict.found, action=verdict.action)
+        self._node.block(
+            OPENING,
+            UnavailableError(
+                "own log",
+                found="a home that is not bound to its place yet",
+                expected="one whose partners were heard",
+                action="wait a moment",
+            ),
+        )
+        self._engine.hear_partners()
 
     def _server(self, on_started: Callable[[str, int], None]) -> NodeServer:
         node, engine, settings = self._node, self._engine, self._settings
@@ -203,6 +234,17 @@ class _Running:
             on_started=on_started,
             on_connections=node.metrics.open_connections.set,
         )
+
+
+def _end_if_failed(server: NodeServer, settling: asyncio.Task[None]) -> None:
+    """A node that cannot settle must not look as if it ran; why is raised once it has ended."""
+    if not settling.cancelled() and settling.exception() is not None:
+        server.should_exit = True
+
+
+def _node_key(node: Node, organization: str) -> bytes | None:
+    member = node.state.roster.members.get(organization)
+    return member.keys.node if member else None
 
 
 def _certificate(node: Node) -> bytes:

@@ -270,6 +270,10 @@ class NodeServer(uvicorn.Server):
         finally:
             self._listener.close()
 
+    def give_up(self) -> None:
+        """Let go of the port without having served."""
+        self._listener.close()
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self.lifespan.startup()
         if self.lifespan.should_exit:

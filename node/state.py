@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from ledger.errors import MissingError
+from ledger.errors import ConflictError, MissingError
 from ledger.log.entry import parse_entry
 from ledger.log.intake import Copy
 from ledger.log.note import add_signatures, parse_note
@@ -23,7 +23,9 @@ from node.store.reader import Reader, StoredNote
 class Head:
     """A log as it stands here: its copy, the newest signed note, and the newest that is witnessed.
 
-    `time_ms` is the time of its last entry.
+    `time_ms` is the time of its last entry. The newest note may be of more entries than the copy has, with
+    the proof that leads there from the copy's end; the witnessed one never is, since only the entries
+    that a note was held against are witnessed by it.
     """
 
     number: int
@@ -42,6 +44,16 @@ class Head:
         kept = {note.size: note for note in (self.witnessed, self.newest) if note}
         return [kept[size] for size in sorted(kept)]
 
+    def with_run(self, copy: Copy, time_ms: int, note: StoredNote, roster: Roster) -> Head:
+        """The head after entries that passed the door under a note.
+
+        Whatever note was the newest was proven from where the copy ended before, so this one takes its
+        place.
+        """
+        if self.newest is not None and _same_text(self.newest.note, note.note):
+            note = replace(note, note=_merged(self.newest.note, note.note))
+        return replace(self, copy=copy, time_ms=time_ms, newest=None).with_note(note, roster)
+
     def with_note(self, note: StoredNote, roster: Roster) -> Head:
         """The head with a note of this log, whose signature and root were checked, taken into account."""
         newest = self.newest
@@ -50,7 +62,7 @@ class Head:
         elif note.size == newest.size:
             newest = note = replace(newest, note=_merged(newest.note, note.note))
         witnessed = self.witnessed
-        if note.size >= self.witnessed_size and is_witnessed(roster, note.note):
+        if self.witnessed_size <= note.size <= self.copy.size and is_witnessed(roster, note.note):
             witnessed = note
         return replace(self, newest=newest, witnessed=witnessed)
 
@@ -158,5 +170,17 @@ def _load_head(reader: Reader, origin: str, roster: Roster) -> Head:
     return head
 
 
+def _same_text(note: str, other: str) -> bool:
+    """Whether signatures of one note count for the other."""
+    return note.rpartition("\n\n")[0] == other.rpartition("\n\n")[0]
+
+
 def _merged(note: str, more: str) -> str:
+    if not _same_text(note, more):
+        raise ConflictError(
+            f"log {note.partition(chr(10))[0]}",
+            found="another note of one size",
+            expected="one history",
+            action="compare heads: two signed notes of one size and different roots are a fork",
+        )
     return add_signatures(note, "".join(line.line for line in parse_note(more).signatures))

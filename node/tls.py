@@ -104,9 +104,11 @@ def server_context(seed: bytes, certificate_der: bytes) -> ssl.SSLContext:
     return context
 
 
-def client_context(pinned_der: bytes, where: str = "pinned certificate") -> ssl.SSLContext:
-    """TLS 1.3 to the holder of exactly this certificate."""
-    check_certificate(pinned_der, None, where)
+def client_context(
+    pinned_der: bytes, where: str = "pinned certificate", *, node_key: bytes | None = None
+) -> ssl.SSLContext:
+    """TLS 1.3 to the holder of exactly this certificate, which is of the node key where that is known."""
+    check_certificate(pinned_der, node_key, where)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # starts with no trusted certificate at all
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False

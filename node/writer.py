@@ -71,6 +71,17 @@ class _Pending:
     origins: set[str] = field(default_factory=set)
     agreements: set[bytes] = field(default_factory=set)
 
+    def snapshot(self) -> _Pending:
+        """What it is at the moment, but for drafts."""
+        return replace(
+            self, heads=dict(self.heads), origins=set(self.origins), agreements=set(self.agreements)
+        )
+
+    def take_back(self, before: _Pending) -> None:
+        """Forget what a refused job did to it."""
+        self.state, self.heads = before.state, before.heads
+        self.origins, self.agreements = before.origins, before.agreements
+
 
 class Writer:
     """Owns the only connection that writes. `state` is what was committed last."""
@@ -225,9 +236,17 @@ class Writer:
 
     def _run_job(self, job: Job[_Pending], pending: _Pending) -> bool:
         """Do one job inside the transaction; a job that is refused has written nothing."""
+        before = pending if job.entries else pending.snapshot()
         try:
+            if not job.entries:  # drafts write nothing yet
+                self._database.execute("SAVEPOINT job")
             job.places = job.act(pending)
         except TallyError as error:
+            if not job.entries:
+                # What it wrote before it was refused must not be committed with the others.
+                self._database.execute("ROLLBACK TO job")
+                self._writing.forget_caches()
+                pending.take_back(before)
             job.future.set_exception(error)
             return False
         return True
@@ -300,23 +319,26 @@ class Writer:
             head = Head(number=self._writing.add_log(origin), copy=at)
         if grown.entries:
             self._writing.add_entries(head.number, grown)
-            head = replace(head, time_ms=parse_entry(grown.entries[-1]).time_ms)
         self._writing.add_payloads(head.number, run.payloads)
         self._writing.index(head.number, run.indexed)
         state = pending.state
         for seq, leaf, statement in run.statements:
             state = fold_standing(state, origin=origin, seq=seq, leaf=leaf, statement=statement)
         pending.state = state
-        self._set_head(replace(head, copy=grown.after), run.note, pending)
+        if grown.entries:
+            time_ms = parse_entry(grown.entries[-1]).time_ms
+            self._set_head(head, head.with_run(grown.after, time_ms, run.note, state.roster), pending)
+        else:
+            self._set_head(head, head.with_note(run.note, state.roster), pending)
         pending.agreements.update(item.agreement for _, item in run.indexed if item.agreement is not None)
         return ()
 
     def _store_note(self, origin: str, note: StoredNote, pending: _Pending) -> Sequence[tuple[int, bool]]:
-        self._set_head(pending.heads[origin], note, pending)
+        head = pending.heads[origin]
+        self._set_head(head, head.with_note(note, pending.state.roster), pending)
         return ()
 
-    def _set_head(self, head: Head, note: StoredNote, pending: _Pending) -> None:
-        changed = head.with_note(note, pending.state.roster)
+    def _set_head(self, head: Head, changed: Head, pending: _Pending) -> None:
         if changed.notes() != head.notes():
             rows = [(kept.size, kept.note, b"".join(kept.proof)) for kept in changed.notes()]
             self._writing.set_notes(head.number, rows)

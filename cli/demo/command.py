@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,16 +92,17 @@ def _play(call: Call, folder: Path | None, keep: bool) -> None:
 
 def _tell_end(stage: Stage, stays: bool) -> None:
     """The commands to look around."""
+    program = _program()
     if not stays:
         stage.teller.say("Everything is stopped and removed again. To look around yourself:")
-        stage.teller.tell_lines(
-            ["", "$ tally demo --keep", "", "To run a node of your own: tally init, then tally serve."]
-        )
+        stage.teller.tell_lines(["", f"$ {program} demo --keep"])
+        stage.teller.say(f"To run a node of your own: {program} init, then {program} serve.")
         return
     stage.teller.say("The four nodes go on running. To look around:")
     lines = [
         "",
-        f"$ cd {stage.folder}",
+        *_path_lines(program),
+        f"$ cd {shlex.quote(str(stage.folder))}",
         f"$ tally --home {CORNER.name} status",
         f"$ tally --home {CORNER.name} agree show roast-delivery --why",
         f"$ tally --home {CORNER.name} trace back {SHOP_LOT}",
@@ -108,11 +111,24 @@ def _tell_end(stage: Stage, stays: bool) -> None:
         f"The interface of {CORNER.name}, described: {running_url(stage.folder / CORNER.name)}/docs",
         "",
         "To sign, or to start a node again, say before:",
-        f"$ export TALLY_PASSPHRASE={PASSPHRASE} TALLY_STATE_DIR={stage.folder}/state",
+        f"$ export TALLY_PASSPHRASE={PASSPHRASE} TALLY_STATE_DIR={shlex.quote(str(stage.folder / 'state'))}",
         "",
-        f"To stop and remove it: tally demo --stop {stage.folder}",
+        f"To stop and remove it: tally demo --stop {shlex.quote(str(stage.folder))}",
     ]
     stage.teller.tell_lines(lines)
+
+
+def _program() -> str:
+    """`tally` as a terminal here finds it: by its name, else by the path that it was called with."""
+    called = sys.argv[0]
+    return "tally" if shutil.which("tally") or Path(called).name != "tally" else called
+
+
+def _path_lines(program: str) -> list[str]:
+    """How a terminal finds `tally` from any folder, where it does not yet."""
+    if program == "tally":
+        return []
+    return [f"$ export PATH={shlex.quote(str(Path(program).absolute().parent))}:$PATH"]
 
 
 @contextmanager

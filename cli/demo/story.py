@@ -173,8 +173,8 @@ def trace_lot(stage: Stage) -> None:
     """Back from the shop's lot, forward from the farm's."""
     stage.teller.begin(
         "Where does the shop's coffee come from?",
-        "The shop asks its own home, which holds the logs of all four firms. The last column names the entry "
-        "behind every line.",
+        "The shop asks its own home, which holds the logs of all four firms. The second column names the "
+        "entry behind every line.",
     )
     for firm in (CORNER, FINCA):
         stage.wait_for(f"{firm.name} to hold all events", firm, _holds_all_events)

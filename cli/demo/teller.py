@@ -12,6 +12,7 @@ from typing import TextIO
 
 WIDTH_CHARS = 96
 INDENT = "    "
+CONTINUED = " \\"
 
 
 class Teller:
@@ -49,7 +50,7 @@ class Teller:
         if most_lines is not None and len(lines) > most_lines:
             left_out = len(lines) - most_lines
             lines = lines[:most_lines]
-        text = [f"\n{INDENT}{self._strong('$ tally ' + shlex.join(arguments))}"]
+        text = ["", *(INDENT + self._strong(line) for line in _command_lines(arguments))]
         text += [(INDENT + line).rstrip() for line in lines]
         if left_out:
             text.append(f"{INDENT}… {left_out} more lines")
@@ -68,6 +69,18 @@ class Teller:
         with self._lock:
             self._stream.write(text + "\n")
             self._stream.flush()
+
+
+def _command_lines(arguments: Sequence[str]) -> list[str]:
+    """A command as it is typed, a long one over several lines."""
+    lines = ["$ tally"]
+    for word in map(shlex.quote, arguments):
+        if len(lines[-1]) + len(word) + len(" " + CONTINUED) > WIDTH_CHARS:
+            lines[-1] += CONTINUED
+            lines.append(INDENT + word)
+        else:
+            lines[-1] += " " + word
+    return lines
 
 
 def make_teller(*, to_stdout: bool) -> Teller:

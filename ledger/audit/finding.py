@@ -10,7 +10,7 @@ import enum
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ledger.errors import ForkError, GapError, RollbackError, TallyError
+from ledger.errors import TallyError
 
 MAX_FINDINGS = 1000
 """Of one log are listed; the others are counted. A log that is wrong everywhere must not fill memory."""
@@ -165,18 +165,6 @@ def finding_of(
         signer=signer,
         action=error.action or action,
     )
-
-
-def sort_of_error(error: TallyError) -> Sort:
-    """What a failed check comes to."""
-    match error:
-        case ForkError():
-            return Sort.FORK
-        case GapError():
-            return Sort.GAP
-        case RollbackError():
-            return Sort.ROLLBACK
-    return Sort.INVALID
 
 
 def worst(sorts: Iterable[Sort]) -> Sort | None:

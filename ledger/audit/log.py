@@ -122,6 +122,7 @@ class _Joining:
         self._size = 0
         self._time: int | None = None
         self._missing_payloads = 0
+        self._unknown_kinds = 0
 
     def take(self, result: RangeResult) -> None:
         """Join the next range."""
@@ -138,6 +139,7 @@ class _Joining:
         for kept in result.payloads.kept:
             take_statement(self._standing, kept, result.leaves[kept.seq], result.first_prev)
         self._missing_payloads += result.present - result.payloads.checked
+        self._unknown_kinds += result.payloads.unknown_kinds
         self._counts = self._counts.plus(
             Counts(
                 entries=result.present,
@@ -217,14 +219,18 @@ class _Joining:
         if not self._with_payloads:
             text = "payloads, of which tiles hold none" if not self._source.holds_payloads else "payloads"
             return [Unchecked(what=text, log=origin, count=self._counts.entries, harmless=True)]
-        if not self._missing_payloads:
-            return []
-        text = (
-            "payloads that are erased or lost"
-            if self._known.own
-            else "payloads that are not here: for other eyes, erased, or not fetched yet"
-        )
-        return [Unchecked(what=text, log=origin, count=self._missing_payloads, harmless=True)]
+        unchecked: list[Unchecked] = []
+        if self._missing_payloads:
+            text = (
+                "payloads that are erased or lost"
+                if self._known.own
+                else "payloads that are not here: for other eyes, erased, or not fetched yet"
+            )
+            unchecked.append(Unchecked(what=text, log=origin, count=self._missing_payloads, harmless=True))
+        if self._unknown_kinds:
+            text = "statements of kinds that this version does not know, kept and never interpreted"
+            unchecked.append(Unchecked(what=text, log=origin, count=self._unknown_kinds, harmless=True))
+        return unchecked
 
     def _check_strays(self) -> None:
         entries, payloads = self._source.strays()

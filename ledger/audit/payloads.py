@@ -39,7 +39,7 @@ _MAX_ITEMS = 8192
 _PLAIN: Mapping[str, tuple[list[str], list[Callable[[object], bool]]]] = {
     name: (list(kind.fields), [form.fits for form in kind.fields.values()])
     for name, kind in KINDS.items()
-    if not kind.signed and not any(form in _OPEN_FORMS for form in kind.fields.values())
+    if not kind.signed and not kind.public and not any(form in _OPEN_FORMS for form in kind.fields.values())
 }
 
 

@@ -36,7 +36,6 @@ class RangeResult:
     frontiers: Mapping[int, Frontier]
     other: Reading | None
     first_prev: bytes | None
-    last_entry: bytes | None
     leaves: Mapping[int, bytes]
     times: Times | None
     payloads: PayloadCounts
@@ -66,7 +65,6 @@ def check_range(source: LogSource, depth: Depth, span: Range) -> RangeResult:
         frontiers={} if leaves is None else _frontiers(leaves, span.start, inside),
         other=chain.other,
         first_prev=chain.first_prev,
-        last_entry=chain.entries.get(chain.top - 1),
         leaves={kept.seq: leaf_hash(chain.entries[kept.seq]) for kept in payloads.kept},
         times=chain.times,
         payloads=payloads,

@@ -121,21 +121,30 @@ TWO_NOTES = Form("two signed notes", lambda value: _is_texts(value) and len(valu
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind: the fields of its body, and whether a person must sign it."""
+    """One kind: the fields of its body, whether a person must sign it, and whether all members know it.
+
+    What makes members, people and time is `public`: were it told to some alone, others would decide
+    differently from the same entries.
+    """
 
     fields: Mapping[str, Form]
     signed: bool = False
+    public: bool = False
 
 
 KINDS: Mapping[str, Kind] = {
-    "log.open": Kind({"founding": BYTES, "keys": KEYS, "number": ONE, "organization": NAME, "title": TITLE}),
-    "person.grant": Kind({"key": HASH, "name": NAME, "roles": NAMES}),
-    "person.revoke": Kind({"key": HASH}),
-    "node.address": Kind({"certificate": _or_nil(CERTIFICATE), "url": _or_nil(URL)}),
-    "network.invite": Kind({"organization": NAME, "secret": HASH}),
-    "network.admit": Kind({"invite": HASH, "keys": KEYS, "open": HASH, "organization": NAME, "title": TITLE}),
-    "seen": Kind({"heads": TEXTS}),
-    "evidence": Kind({"notes": TWO_NOTES, "origin": TEXT, "proof": HASHES}),
+    "log.open": Kind(
+        {"founding": BYTES, "keys": KEYS, "number": ONE, "organization": NAME, "title": TITLE}, public=True
+    ),
+    "person.grant": Kind({"key": HASH, "name": NAME, "roles": NAMES}, public=True),
+    "person.revoke": Kind({"key": HASH}, public=True),
+    "node.address": Kind({"certificate": _or_nil(CERTIFICATE), "url": _or_nil(URL)}, public=True),
+    "network.invite": Kind({"organization": NAME, "secret": HASH}, public=True),
+    "network.admit": Kind(
+        {"invite": HASH, "keys": KEYS, "open": HASH, "organization": NAME, "title": TITLE}, public=True
+    ),
+    "seen": Kind({"heads": TEXTS}, public=True),
+    "evidence": Kind({"notes": TWO_NOTES, "origin": TEXT, "proof": HASHES}, public=True),
     "memo": Kind({"text": TEXT}),
     "event": Kind({"capture": HASH, "context": TEXT, "event": TEXT, "hash": HASH}),
     "agreement.propose": Kind({"document": BYTES, "replaces": _or_nil(HASH), "until": _or_nil(TIME)}),
@@ -143,7 +152,7 @@ KINDS: Mapping[str, Kind] = {
     "fact": Kind({"agreement": HASH, "attachments": HASHES, "cites": HASHES, "fields": FIELDS, "name": WORD}),
     "confirm": Kind({"agreement": HASH, "fact": HASH}, signed=True),
     "counted": Kind({"agreement": HASH, "entries": HASHES}),
-    "tick": Kind({}),
+    "tick": Kind({}, public=True),
     "decision": Kind(
         {
             "agreement": HASH,

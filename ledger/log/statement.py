@@ -126,6 +126,7 @@ def parse_statement(payload: bytes, where: str) -> Statement:
     if type(nonce) is not bytes or len(nonce) != NONCE_BYTES:
         raise MalformedError(f"{where} nonce", found=short(nonce), expected=f"{NONCE_BYTES} bytes")
     check_body(kind, body, where)
+    _check_reach(kind, audience, where)
     return Statement(
         kind=kind,
         audience=None if audience is None else tuple(audience),  # type: ignore[arg-type]  # is_names
@@ -133,6 +134,17 @@ def parse_statement(payload: bytes, where: str) -> Statement:
         nonce=nonce,
         signatures=_parse_signatures(signatures, kind, where) if signatures != [] else _unsigned(kind, where),
     )
+
+
+def _check_reach(kind: str, audience: Value, where: str) -> None:
+    known = KINDS.get(kind)
+    if audience is not None and known is not None and known.public:
+        raise MalformedError(
+            f"{where} audience",
+            found=short(audience),
+            expected=f"nil: kind {kind} is for all members",
+            action="leave the audience out",
+        )
 
 
 def _unsigned(kind: str, where: str) -> tuple[PersonSignature, ...]:

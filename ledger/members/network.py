@@ -17,6 +17,7 @@ from typing import Literal
 from ledger.errors import MalformedError, short
 from ledger.log.encoding import Value, decode, encode
 from ledger.log.kinds import KEYS, NAME, NAMES, TIME, TITLE, Form
+from ledger.log.signature import check_public_key
 
 MAX_FOUNDING_BYTES = 64 * 1024
 ALL_MEMBERS = "members"
@@ -90,6 +91,7 @@ def parse_founding(data: bytes, where: str = "founding") -> Founding:
 
     Raises:
         MalformedError: not strict msgpack, or a field is missing, unknown or of the wrong form.
+        InvalidError: a key of the founder may not be enrolled.
     """
     if len(data) > MAX_FOUNDING_BYTES:
         raise MalformedError(where, found=f"{len(data)} bytes", expected=f"at most {MAX_FOUNDING_BYTES}")
@@ -103,11 +105,13 @@ def parse_founding(data: bytes, where: str = "founding") -> Founding:
     nonce = top["nonce"]
     if type(nonce) is not bytes or len(nonce) != 16:
         raise MalformedError(f"{where} nonce", found=short(nonce), expected="16 bytes")
+    keys = parse_keys(founder["keys"], f"{where} founder keys")
+    check_keys(keys, f"{where} founder keys")
     return Founding(
         name=str(_fit(top["name"], TITLE, f"{where} name")),
         founder=str(_fit(founder["organization"], NAME, f"{where} founder organization")),
         title=str(_fit(founder["title"], TITLE, f"{where} founder title")),
-        keys=parse_keys(founder["keys"], f"{where} founder keys"),
+        keys=keys,
         policy=_parse_policy(policy, f"{where} policy"),
         created_ms=int(_fit(top["created"], TIME, f"{where} created")),  # type: ignore[call-overload]  # TIME
         nonce=nonce,
@@ -118,6 +122,12 @@ def parse_keys(value: object, where: str) -> MemberKeys:
     """Read a map of public keys; that they may be enrolled is checked by `check_keys`."""
     fit = _fit(value, KEYS, where)
     return MemberKeys(**fit)  # type: ignore[arg-type]  # KEYS: exactly these four, bytes
+
+
+def check_keys(keys: MemberKeys, where: str) -> None:
+    """Check that keys may be enrolled. Raises InvalidError where one is no point of prime order."""
+    for name, key in (("log", keys.log), ("node", keys.node), ("witness", keys.witness)):
+        check_public_key(key, f"{where}, {name} key")
 
 
 def network_id(founding: bytes) -> bytes:

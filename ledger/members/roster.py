@@ -2,6 +2,10 @@
 
 Fold every statement of the kinds in `ROSTER_KINDS`, each log's in the order of its positions; logs may
 come in any order. The founder's log admits (votes come with a later version of the policy).
+
+Whoever writes a log may write anything into it, so what may not be changes nothing, for every reader alike:
+a grant of a key that may not be enrolled; an admission with such a key, or with the witness key of another
+member. (A cosignature names no witness. Two members with one witness key would count twice.)
 """
 
 from __future__ import annotations
@@ -10,11 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from ledger.errors import ForbiddenError, MissingError
+from ledger.errors import ForbiddenError, InvalidError, MissingError, TallyError
 from ledger.log.note import COSIGNATURE, ED25519, VerifierKey
 from ledger.log.origin import format_origin, format_witness_name, parse_origin
+from ledger.log.signature import check_public_key
 from ledger.log.statement import Statement
-from ledger.members.network import Founding, MemberKeys, network_id, parse_founding, parse_keys
+from ledger.members.network import Founding, MemberKeys, check_keys, network_id, parse_founding, parse_keys
 from ledger.members.people import Person, key_id
 
 ROSTER_KINDS = frozenset({"network.invite", "network.admit", "node.address", "person.grant", "person.revoke"})
@@ -152,11 +157,12 @@ def fold_roster(roster: Roster, *, origin: str, seq: int, leaf: bytes, statement
             return roster
 
 
-def check_admission(roster: Roster, invite: bytes, organization: str) -> None:
-    """Check that an invitation (its leaf hash) still admits an organization.
+def check_admission(roster: Roster, invite: bytes, organization: str, keys: MemberKeys | None = None) -> None:
+    """Check that an invitation (its leaf hash) still admits an organization, with these keys if given.
 
     Raises:
         ForbiddenError: no such invitation, for somebody else, or already used.
+        InvalidError: a key may not be enrolled, or is the witness key of another member.
     """
     invitation = roster.invitations.get(invite)
     where = f"admission of {organization}"
@@ -173,6 +179,20 @@ def check_admission(roster: Roster, invite: bytes, organization: str) -> None:
             found="a member of that name already",
             expected="a new name",
             action="ask for an invitation in another name",
+        )
+    if keys is not None:
+        _check_new_keys(roster, keys, where)
+
+
+def _check_new_keys(roster: Roster, keys: MemberKeys, where: str) -> None:
+    check_keys(keys, where)
+    owner = next((m.organization for m in roster.members.values() if m.keys.witness == keys.witness), None)
+    if owner is not None:
+        raise InvalidError(
+            f"{where}, witness key",
+            found=f"the witness key of {owner}",
+            expected="a key of its own",
+            action="make a new home, which makes new keys",
         )
 
 
@@ -192,13 +212,15 @@ def _address(statement: Statement) -> Address:
 
 def _fold_admission(roster: Roster, statement: Statement) -> Roster:
     organization = statement.text("organization")
-    invitation = roster.invitations.get(statement.data("invite"))
-    if invitation is None or invitation.organization != organization or organization in roster.members:
+    keys = parse_keys(statement.body["keys"], f"admission of {organization}")
+    try:
+        check_admission(roster, statement.data("invite"), organization, keys)
+    except TallyError:
         return roster
     member = Member(
         organization=organization,
         title=statement.text("title"),
-        keys=parse_keys(statement.body["keys"], f"admission of {organization}"),
+        keys=keys,
         opening=statement.data("open"),
     )
     return replace(roster, members={**roster.members, organization: member})
@@ -206,6 +228,10 @@ def _fold_admission(roster: Roster, statement: Statement) -> Roster:
 
 def _fold_grant(roster: Roster, organization: str, seq: int, statement: Statement) -> Roster:
     public = statement.data("key")
+    try:
+        check_public_key(public, "person.grant key")
+    except InvalidError:
+        return roster
     person = Person(
         name=statement.text("name"),
         key=public,

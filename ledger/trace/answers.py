@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from ledger.trace.graph import SetAside
 from ledger.trace.instants import format_instant
 from ledger.trace.recorded import OBJECT, RecordedEvent, Ref
 
@@ -67,6 +66,16 @@ class Unknown(NamedTuple):
 
     thing: str
     what: str
+
+
+class SetAside(NamedTuple):
+    """An event that its author declared wrong, the declaration, and the events that put it right."""
+
+    event: Ref | None
+    declaration: Ref
+    reason: str
+    corrective_ids: tuple[str, ...]
+    corrections: tuple[Ref, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

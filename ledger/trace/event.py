@@ -85,7 +85,6 @@ class Event:
     action: str
     time_ms: int
     time: str
-    record_time: str
     business_step: str
     disposition: str
     read_point: str
@@ -136,7 +135,6 @@ def view_event(
         action=_text(value, "action"),
         time_ms=parse_instant(time),
         time=time,
-        record_time=_text(value, "recordTime"),
         business_step=plain(_text(value, "bizStep"), BIZ_STEP),
         disposition=plain(_text(value, "disposition"), DISPOSITION),
         read_point=_place(value, "readPoint"),

@@ -8,30 +8,24 @@ it out or empties the parent; for a single item also an event that packs it else
 decommissions it; an event that uses up or decommissions the parent or commissions it anew. Of events at
 one instant those that take out come first, those that use up last.
 
-**Errors.** An event that its own organization declared wrong is set aside.
+**Errors.** An event that its own organization declared wrong is set aside (`ledger.trace.history`).
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ledger.trace.event import Event, Thing
+from ledger.trace.history import CHILD, ONE, History, Named, read_history, read_named
 from ledger.trace.recorded import (
     ALWAYS_MS,
     ASSOCIATION,
     MEMBERSHIPS,
     NEVER_MS,
-    OBJECT,
-    TRANSFORMATION,
-    Declarations,
     EventSource,
     RecordedEvent,
     Ref,
     event_order,
-    time_of,
 )
 
 
@@ -60,57 +54,6 @@ class Stay(NamedTuple):
         )
 
 
-class SetAside(NamedTuple):
-    """An event that its author declared wrong, the declaration, and the events that put it right."""
-
-    event: Ref | None
-    declaration: Ref
-    reason: str
-    corrective_ids: tuple[str, ...]
-    corrections: tuple[Ref, ...]
-
-
-@dataclass(slots=True)
-class History:
-    """What is recorded about one thing, errors set aside, each list in order of time."""
-
-    made: list[RecordedEvent] = field(default_factory=list)
-    used: list[RecordedEvent] = field(default_factory=list)
-    seen: list[RecordedEvent] = field(default_factory=list)
-    as_child: list[RecordedEvent] = field(default_factory=list)
-    as_parent: list[RecordedEvent] = field(default_factory=list)
-    lots: list[tuple[str, RecordedEvent]] = field(default_factory=list)
-    items: list[tuple[str, RecordedEvent]] = field(default_factory=list)
-    linked: list[RecordedEvent] = field(default_factory=list)
-    emptied: list[RecordedEvent] = field(default_factory=list)
-    ended: list[RecordedEvent] = field(default_factory=list)
-    set_aside: list[tuple[RecordedEvent | None, RecordedEvent]] = field(default_factory=list)
-    disputed: list[tuple[RecordedEvent, str]] = field(default_factory=list)
-    commissioned_ms: int = NEVER_MS
-
-    size: int = 0
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing is known, not even something set aside."""
-        return self.size == 0
-
-    def seen_between(self, low_ms: int, high_ms: int) -> list[RecordedEvent]:
-        """The observations of a span of time, both ends included."""
-        first = bisect_left(self.seen, low_ms, key=time_of)
-        return self.seen[first : bisect_right(self.seen, high_ms, lo=first, key=time_of)]
-
-
-@dataclass(slots=True)
-class _Named:
-    """What an event names, by thing. Made once for an event, which may name thousands."""
-
-    roles: dict[str, set[str]] = field(default_factory=dict)
-    amounts: dict[str, Thing] = field(default_factory=dict)
-    lots: dict[str, list[str]] = field(default_factory=dict)
-    items: dict[str, list[str]] = field(default_factory=dict)
-
-
 class Graph:
     """Histories and stays, looked up when needed and kept for the length of one question."""
 
@@ -119,20 +62,21 @@ class Graph:
         self._histories: dict[str, History] = {}
         self._stays: dict[str, list[Stay]] = {}
         self._guests: dict[str, list[Stay]] = {}
-        self._named: dict[bytes, _Named] = {}
+        self._named: dict[bytes, Named] = {}
 
     def history(self, thing: str) -> History:
         """What is recorded about the thing."""
         known = self._histories.get(thing)
         if known is None:
-            known = self._histories[thing] = self._read_history(thing)
+            records = self._source.events_touching(thing)
+            known = self._histories[thing] = read_history(thing, records, self.named_in)
         return known
 
     def stays(self, thing: str) -> list[Stay]:
         """Where the thing was inside, in order of time."""
         known = self._stays.get(thing)
         if known is None:
-            known = self._stays[thing] = sorted(self._read_stays(thing), key=_stay_order)
+            known = self._stays[thing] = self._read_stays(thing)
         return known
 
     def contents(self, parent: str, low_ms: int, high_ms: int) -> Iterator[Stay]:
@@ -146,10 +90,6 @@ class Graph:
                 if stay.parent == parent and stay.overlaps(low_ms, high_ms):
                     yield stay
 
-    def amount_in(self, record: RecordedEvent, thing: str) -> Thing:
-        """How much of a thing an event names, where it does."""
-        return self._named_in(record).amounts.get(thing) or Thing(thing)
-
     def corrections(self, event_ids: Sequence[str]) -> tuple[Ref, ...]:
         """The entries of the events with these eventIDs."""
         found = {
@@ -160,81 +100,29 @@ class Graph:
         }
         return tuple(sorted(found))
 
-    def _read_history(self, thing: str) -> History:
-        history = History()
-        unique = {record.leaf: record for record in self._source.events_touching(thing)}
-        records = list(unique.values())
-        if len(records) > 1:
-            records.sort(key=event_order)
-        history.size = len(records)
-        if any(record.event.error is not None for record in records):
-            records = _set_aside(records, history)
-        for record in records:
-            self._file(history, thing, record)
-        return history
-
-    def _file(self, history: History, thing: str, record: RecordedEvent) -> None:
-        event = record.event
-        roles = self._named_in(record).roles.get(thing, set())
-        if "output" in roles:
-            history.made.append(record)
-        if "input" in roles:
-            history.used.append(record)
-        if "child" in roles:
-            history.as_child.append(record)
-        if "parent" in roles:
-            history.as_parent.append(record)
-            if event.action == "DELETE" and not event.children:
-                history.emptied.append(record)
-        if event.transformation_id == thing:
-            history.linked.append(record)
-        if "one" in roles and ("input" in roles or _ends(event) or _begins_again(event, history)):
-            history.ended.append(record)
-        if "seen" in roles:
-            history.seen.append(record)
-            if event.type == OBJECT and event.action == "ADD":
-                history.commissioned_ms = min(history.commissioned_ms, event.time_ms)
-        if event.lots:
-            named = self._named_in(record)
-            history.lots += [(lot, record) for lot in named.lots.get(thing, ())]
-            history.items += [(item, record) for item in named.items.get(thing, ())]
-
-    def _named_in(self, record: RecordedEvent) -> _Named:
+    def named_in(self, record: RecordedEvent) -> Named:
+        """What an event names."""
         known = self._named.get(record.leaf)
         if known is None:
-            known = self._named[record.leaf] = _Named()
-            for thing, role in _roles_of(record.event):
-                roles = known.roles.setdefault(thing.id, set())
-                roles.add(role)
-                if thing.counted:
-                    known.amounts.setdefault(thing.id, thing)
-                else:
-                    roles.add("one")
-            for item, lot in record.event.lots:
-                known.lots.setdefault(item, []).append(lot)
-                known.items.setdefault(lot, []).append(item)
+            known = self._named[record.leaf] = read_named(record)
         return known
 
-    def _read_stays(self, thing: str) -> Iterator[Stay]:
+    def _read_stays(self, thing: str) -> list[Stay]:
         history = self.history(thing)
         if not history.as_child:
-            return
-        moves = list(history.as_child)
-        parents = dict.fromkeys(record.event.parent for record in history.as_child)
+            return []
+        moves = {record.leaf: record for record in (*history.as_child, *history.ended)}
         closings: dict[bytes, list[str]] = {}
-        for parent in parents:
+        for parent in dict.fromkeys(record.event.parent for record in history.as_child):
             parent_history = self.history(parent)
             for record in (*parent_history.emptied, *parent_history.ended):
                 closings.setdefault(record.leaf, []).append(parent)
-                moves.append(record)
-        moves += history.ended
+                moves[record.leaf] = record
         walk = _Moves(thing, closings, {record.leaf for record in history.ended})
-        done: set[bytes] = set()
-        for record in sorted(moves, key=event_order):
-            if record.leaf not in done:
-                done.add(record.leaf)
-                yield from walk.follow(record, self._named_in(record).roles.get(thing, set()))
-        yield from walk.still_inside()
+        for record in sorted(moves.values(), key=event_order):
+            walk.follow(record, self.named_in(record).roles.get(thing, 0))
+        walk.finish()
+        return sorted(walk.stays, key=_stay_order)
 
     def _read_guests(self, parent: str) -> Iterator[Stay]:
         """Who may have been inside, by the parent's events alone: never too few, `stays` says exactly."""
@@ -263,9 +151,10 @@ class Graph:
 
 
 class _Moves:
-    """Follows one thing in and out of its parents."""
+    """Follows one thing in and out of its parents; `stays` are those found so far."""
 
     def __init__(self, thing: str, closings: dict[bytes, list[str]], ends: set[bytes]) -> None:
+        self.stays: list[Stay] = []
         self._thing = thing
         self._closings = closings
         self._ends = ends
@@ -273,31 +162,30 @@ class _Moves:
         self._left_ms: dict[tuple[str, bool], int] = {}
         self._moved_ms: dict[bool, int] = {}
 
-    def follow(self, record: RecordedEvent, roles: set[str]) -> Iterator[Stay]:
+    def follow(self, record: RecordedEvent, roles: int) -> None:
         """One event that may put the thing in, take it out, or close what it is in."""
         closed = [(p, attached) for p in self._closings.get(record.leaf, ()) for attached in (False, True)]
         for key in list(self._inside) if record.leaf in self._ends else closed:
             if key in self._inside:
-                yield from self._leave(key, record)
-        if "child" not in roles:
+                self._leave(key, record)
+        if not roles & CHILD:
             return
         event = record.event
         key = (event.parent, event.type == ASSOCIATION)
         if event.action == "DELETE":
-            yield from self._leave(key, record, alone="one" in roles)
+            self._leave(key, record, alone=bool(roles & ONE))
         else:
-            if "one" in roles:
+            if roles & ONE:
                 for other in [k for k in self._inside if k != key and k[1] == key[1]]:
-                    yield from self._leave(other, record)
+                    self._leave(other, record)
             self._inside.setdefault(key, record)
         self._moved_ms[key[1]] = event.time_ms
 
-    def still_inside(self) -> Iterator[Stay]:
+    def finish(self) -> None:
         """The stays that no event ended."""
-        for key, came_in in self._inside.items():
-            yield _stay(self._thing, key, came_in, None)
+        self.stays += [_stay(self._thing, key, came_in, None) for key, came_in in self._inside.items()]
 
-    def _leave(self, key: tuple[str, bool], record: RecordedEvent, *, alone: bool = False) -> Iterator[Stay]:
+    def _leave(self, key: tuple[str, bool], record: RecordedEvent, *, alone: bool = False) -> None:
         """End a stay. Where nothing says when it began: after what is known of the thing before."""
         came_in = self._inside.pop(key, None)
         since = self._left_ms.get(key, ALWAYS_MS)
@@ -305,27 +193,7 @@ class _Moves:
             since = max(since, self._moved_ms.get(key[1], ALWAYS_MS))
         self._left_ms[key] = record.event.time_ms
         if came_in is not None or since < record.event.time_ms:
-            yield _stay(self._thing, key, came_in, record, since)
-
-
-def _set_aside(records: list[RecordedEvent], history: History) -> list[RecordedEvent]:
-    """Without the events that were declared wrong, and without the declarations themselves."""
-    declarations = Declarations([record for record in records if record.event.error is not None])
-    matched: set[bytes] = set()
-    left = []
-    for record in records:
-        if record.event.error is not None:
-            continue
-        declared = declarations.about(record)
-        own = declared.get(record.organization)
-        if own is None:
-            history.disputed += [(record, organization) for organization in sorted(declared)]
-            left.append(record)
-        else:
-            history.set_aside.append((record, own))
-            matched.add(own.leaf)
-    history.set_aside += [(None, d) for d in declarations.all if d.leaf not in matched]
-    return left
+            self.stays.append(_stay(self._thing, key, came_in, record, since))
 
 
 def _stay_order(stay: Stay) -> tuple[int, int, str, str, bool]:
@@ -354,28 +222,3 @@ def _stay(
         came_in=came_in,
         went_out=ended_by if by_name else None,
     )
-
-
-def _roles_of(event: Event) -> Iterator[tuple[Thing, str]]:
-    member = event.type in MEMBERSHIPS and event.parent != ""
-    for thing in event.observed:
-        yield thing, "seen"
-    for thing in event.children:
-        yield thing, "child" if member and thing.id != event.parent else "seen"
-    if event.parent:
-        yield Thing(event.parent), "parent" if member else "seen"
-    making = event.type == TRANSFORMATION
-    for thing in event.inputs:
-        yield thing, "input" if making else "seen"
-    for thing in event.outputs:
-        yield thing, "output" if making else "seen"
-
-
-def _ends(event: Event) -> bool:
-    """Whether what is observed ceases to be: nothing stays inside across that."""
-    return event.type == OBJECT and event.action == "DELETE"
-
-
-def _begins_again(event: Event, history: History) -> bool:
-    """Whether a thing is commissioned a second time: a returnable one in its next life."""
-    return event.type == OBJECT and event.action == "ADD" and history.commissioned_ms < event.time_ms

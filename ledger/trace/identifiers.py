@@ -133,7 +133,7 @@ def is_only_product(name: str) -> bool:
 
 def check_digit(digits: str) -> str:
     """The GS1 check digit: weights 3 and 1 in turn from the right."""
-    total = sum(int(digit) * (1 if at % 2 else 3) for at, digit in enumerate(reversed(digits)))
+    total = 3 * sum(map(int, digits[::-2])) + sum(map(int, digits[-2::-2]))
     return str(-total % 10)
 
 

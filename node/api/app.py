@@ -6,6 +6,7 @@ their limits, a limit on time, hot paths, then the framework and its handlers.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from node.api.requests import UnsupportedMedia, unsupported
 from node.home import read_token
 from node.limits import BodyLimit, Rate, RateLimit, TimeLimit
 from node.node import Node
+from node.sync.wire import MAX_JOIN_BYTES, PREFIX
 
 DESCRIPTION = "A node of a shared ledger: agreements, events, receipts. Bodies are JSON unless they say so."
 
@@ -70,13 +72,17 @@ def _guard(app: FastAPI, node: Node, token: str) -> None:
     app.add_middleware(
         BodyLimit,
         default_bytes=settings.max_body_bytes,
-        limits_bytes={"/sync/": settings.max_sync_body_bytes, "/capture": MAX_DOCUMENT_BYTES},
+        limits_bytes={
+            "/sync/": settings.max_sync_body_bytes,
+            f"{PREFIX}/join": MAX_JOIN_BYTES,
+            "/capture": MAX_DOCUMENT_BYTES,
+        },
         buffered_bytes=settings.max_buffered_bytes,
     )
     app.add_middleware(OperatorOnly, token=token)
     app.add_middleware(
         RateLimit,
         rates=dict.fromkeys(("/sync/", "/log/", "/add-checkpoint"), partner_rate),
-        monotonic_s=lambda: node.world.now_ms() / 1000,
+        monotonic_s=time.monotonic,
     )
     app.add_middleware(Measured, metrics=node.metrics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 
@@ -15,6 +16,7 @@ from ledger.members.invitation import SECRET_BYTES, InvitationFile, seal_invitat
 from ledger.members.network import format_founding, network_words
 from node.api.describe import answers, takes, writes
 from node.api.requests import Form, answer, idempotency_key, read_form, record, tell_recorded
+from node.drafts import Draft, Recorded
 from node.node import Node
 from node.views.members import show_network
 from node.views.values import read_hash
@@ -40,6 +42,12 @@ FORMS = (InvitationForm, PersonForm)
 def router(node: Node) -> APIRouter:
     """The paths of this module."""
     routes = APIRouter(tags=["members"])
+    # One at a time, so that two of them cannot both pass the same rule.
+    writing = asyncio.Lock()
+
+    async def record_alone(draft: Draft) -> Recorded:
+        async with writing:
+            return (await record(node, [draft]))[0]
 
     @routes.get("/members", summary="The network and its members", responses=answers("The roster"))
     def get_members() -> Response:
@@ -61,11 +69,11 @@ def router(node: Node) -> APIRouter:
             {"organization": form.organization, "secret": secret_hash(invitation.secret)},
             idempotency_key=key,
         )
-        recorded = await record(node, [draft])
+        recorded = await record_alone(draft)
         text = seal_invitation(invitation, node.keys.node.seed)
         words = network_words(node.state.roster.network)
         return tell_recorded(
-            node, recorded[0], {"organization": form.organization, "invitation": text, "words": words}
+            node, recorded, {"organization": form.organization, "invitation": text, "words": words}
         )
 
     @routes.post(
@@ -83,7 +91,7 @@ def router(node: Node) -> APIRouter:
             "roles": [*sorted(set(form.roles))],
         }
         draft = node.draft("person.grant", body, idempotency_key=idempotency_key(request))
-        return tell_recorded(node, (await record(node, [draft]))[0])
+        return tell_recorded(node, await record_alone(draft))
 
     @routes.post(
         "/people/{key}/revocation",
@@ -95,7 +103,7 @@ def router(node: Node) -> APIRouter:
     async def post_revocation(request: Request, key: str) -> Response:
         body = {"key": read_hash(key, "key id")}
         draft = node.draft("person.revoke", body, idempotency_key=idempotency_key(request))
-        return tell_recorded(node, (await record(node, [draft]))[0])
+        return tell_recorded(node, await record_alone(draft))
 
     return routes
 

@@ -1,8 +1,9 @@
 """Partners' clocks: a node whose own differs by minutes from those of most partners does not write.
 
 Each answer of a partner tells its time. Half of the round trip is allowed for, since nobody knows which
-way took longer. Who is right cannot be known either; that more than half of the partners heard lately
-disagree is reason enough to ask the operator.
+way took longer. Who is right cannot be known either; that more than half of all partners disagree is
+reason enough to ask the operator. Of all, not of those who were heard lately: one that is awake while the
+others sleep, and lies, must not be able to stop anybody.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ class Clocks:
         heard = self._heard.get(partner)
         return None if heard is None else heard.told.offset_ms
 
-    def judge(self, now_s: float) -> UnavailableError | None:
-        """Why the node should not write, if its clock is off."""
+    def judge(self, now_s: float, partners: int) -> UnavailableError | None:
+        """Why the node should not write, if its clock is off; `partners` is how many there are."""
         recent = [heard.told for heard in self._heard.values() if now_s - heard.at_s <= REMEMBERED_S]
         off = [told.offset_ms for told in recent if self._differs(told)]
-        if len(off) * 2 <= len(recent):
+        if len(off) * 2 <= partners:
             return None
         middle = sorted(off)[len(off) // 2]
         return UnavailableError(

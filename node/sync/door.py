@@ -111,6 +111,8 @@ class Door:
 
     def _answer(self, request: Request) -> Answer:
         limit = self._node.settings.max_sync_body_bytes
+        if urlsplit(request.target).path == f"{wire.PREFIX}/join":
+            limit = min(limit, wire.MAX_JOIN_BYTES)
         if len(request.body) > limit:
             raise TooLargeError(
                 "body", found=f"{len(request.body)} bytes", expected=f"at most {limit}", action="send less"

@@ -254,7 +254,7 @@ class Engine:
         if partner.peer.told is not None:
             self._clocks.hear(partner.name, partner.peer.told, now_s)
             partner.peer.told = None
-        error = self._clocks.judge(now_s)
+        error = self._clocks.judge(now_s, len(self._node.state.partners()))
         if (error is None) == (CLOCK in self._node.blocks):
             (log.info if error is None else log.error)("clock judged by partners", error=error)
         self._node.block(CLOCK, error)

@@ -26,6 +26,9 @@ MAX_HEADER_CHARS = 1024
 AddressOf = Callable[[str], Address]
 """Where a member's node is called, as the roster (or an invitation) has it now."""
 
+KeyOf = Callable[[str], bytes | None]
+"""A member's node key, which its certificate must be of; None where it is not known."""
+
 
 @dataclass(slots=True)
 class _Line:
@@ -38,8 +41,11 @@ class _Line:
 class HttpTransport:
     """The transport of a running node."""
 
-    def __init__(self, address_of: AddressOf, *, timeout_s: float) -> None:
+    def __init__(
+        self, address_of: AddressOf, *, timeout_s: float, key_of: KeyOf = lambda partner: None
+    ) -> None:
         self._address_of = address_of
+        self._key_of = key_of
         self._timeout_s = timeout_s
         self._lines: dict[str, _Line] = {}
 
@@ -88,8 +94,8 @@ class HttpTransport:
                 f"address of {partner}", found="none", expected="a url", action="it has to call this node"
             )
         return httpx.AsyncClient(
-            base_url=address.url,
-            verify=_context(partner, address),
+            base_url=_url(partner, address.url),
+            verify=_context(partner, address, self._key_of(partner)),
             trust_env=False,
             follow_redirects=False,
             headers={"accept-encoding": "identity", "user-agent": "tallystick"},
@@ -98,10 +104,31 @@ class HttpTransport:
         )
 
 
-def _context(partner: str, address: Address) -> ssl.SSLContext | bool:
+def _url(partner: str, text: str) -> httpx.URL:
+    """A member's own words for where it is: they may be anything that begins like an address."""
+    try:
+        url = httpx.URL(text)
+        host = url.raw_host.decode("ascii").encode("idna") if url.host else b""
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise _no_address(partner, text) from error
+    if not host or url.scheme not in ("http", "https") or not 0 < (url.port or 443) < 65_536:
+        raise _no_address(partner, text)
+    return url
+
+
+def _no_address(partner: str, text: str) -> MalformedError:
+    return MalformedError(
+        f"address of {partner}",
+        found=short(text),
+        expected="http://host[:port] or https://host[:port]",
+        action="it has to record another address",
+    )
+
+
+def _context(partner: str, address: Address, node_key: bytes | None) -> ssl.SSLContext | bool:
     """The pinned certificate; where TLS ends at a proxy, the machine's own certificate authorities."""
     if address.certificate is not None:
-        return client_context(address.certificate, f"certificate of {partner}")
+        return client_context(address.certificate, f"certificate of {partner}", node_key=node_key)
     if address.url is not None and address.url.startswith("https://"):
         return ssl.create_default_context()
     return False

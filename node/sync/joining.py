@@ -25,9 +25,9 @@ from ledger.log.entry import leaf_hash
 from ledger.log.intake import OPENING_KIND
 from ledger.log.note import ED25519, VerifierKey
 from ledger.log.origin import parse_origin
-from ledger.log.signature import check_public_key
 from ledger.log.statement import Statement, parse_statement
 from ledger.members.invitation import secret_hash
+from ledger.members.network import check_keys
 from ledger.members.roster import Member, Roster, check_admission
 from node.intake import read_run
 from node.logs import get_log
@@ -38,6 +38,8 @@ from node.sync.storing import store_batch
 from node.sync.wire import MAX_BATCHES, Batch, JoinAnswer, JoinRequest
 
 MIN_BATCH_BYTES = 64 * 1024
+NOBODY = ""
+"""Stands in no audience."""
 
 log = get_log(__name__)
 
@@ -59,7 +61,7 @@ class Joining:
         with self._one_at_a_time:
             newcomer = self._check_newcomer(request)
             admitted = self._admit(request, newcomer)
-        return JoinAnswer(admitted=admitted, batches=self._batches(newcomer.organization))
+        return JoinAnswer(admitted=admitted, batches=self._batches())
 
     def _check_newcomer(self, request: JoinRequest) -> Member:
         roster = self._node.state.roster
@@ -81,7 +83,7 @@ class Joining:
         leaf = _invitation_of(node.state.roster, name, request.secret)
         known = node.state.roster.members.get(name)
         if known is None:
-            check_admission(node.state.roster, leaf, name)
+            check_admission(node.state.roster, leaf, name, newcomer.keys)
             vkey = VerifierKey(name=request.batch.origin, key_type=ED25519, public_key=newcomer.keys.log)
             read_run(node.state, request.batch, vkey, newcomer.opening)
             admitted = self._record(leaf, newcomer)
@@ -124,8 +126,11 @@ class Joining:
             f"admission of {organization}", found="no entry", expected="a network.admit in the own log"
         )
 
-    def _batches(self, reader_name: str) -> list[Batch]:
-        """The founder's log first, since it says whose the others are; as much as fits one answer."""
+    def _batches(self) -> list[Batch]:
+        """The founder's log first, since it says whose the others are; as much as fits one answer.
+
+        With the payloads that are for all members: whoever sends an old join again proves no key.
+        """
         node = self._node
         state = node.state
         left = node.settings.max_sync_body_bytes - ANSWER_SPARE_BYTES
@@ -134,7 +139,7 @@ class Joining:
             if left < MIN_BATCH_BYTES:
                 break
             try:
-                batch = make_batch(node, origin, 0, left, reader_name)
+                batch = make_batch(node, origin, 0, left, NOBODY)
             except MissingError:
                 continue  # being caught up itself; the newcomer pulls it later
             batches.append(batch)
@@ -193,6 +198,5 @@ def _opening_of(batch: Batch, where: str) -> Member:
     if statement.kind != OPENING_KIND:
         raise MalformedError(f"{where}, entry 0", found=f"kind {statement.kind}", expected=OPENING_KIND)
     member = Member.of_opening(statement, leaf_hash(batch.entries[0]))
-    for name, key in (("log", member.keys.log), ("node", member.keys.node), ("witness", member.keys.witness)):
-        check_public_key(key, f"{where}, {name} key")
+    check_keys(member.keys, where)
     return member

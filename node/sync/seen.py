@@ -42,9 +42,8 @@ class Seen:
         if not self._has_grown():
             return False
         heads = dict(self._new_heads())
-        draft = self._draft(heads)
         try:
-            self._node.record([draft]).result()
+            self._node.record([self._draft(heads)]).result()
         except TallyError as error:
             log.info("heads were not recorded", error=error)
             return False

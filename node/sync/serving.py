@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ledger.errors import ForbiddenError, GapError, InvalidError, TallyError
+from ledger.errors import ForbiddenError, GapError, InvalidError
 from ledger.log.statement import may_have
 from node.node import Node
 from node.sync.batching import make_batch
@@ -125,8 +125,3 @@ class Serving:
             if left <= 0:
                 break
         return given
-
-
-def refusal_is_final(error: TallyError) -> bool:
-    """Whether the same request would be refused again, as far as the refusal tells."""
-    return isinstance(error, ForbiddenError | InvalidError)

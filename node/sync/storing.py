@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ledger.errors import ConflictError, InvalidError, RollbackError, TallyError, UnavailableError
+from ledger.log.checkpoint import parse_checkpoint
+from ledger.log.note import parse_note
 from ledger.members.witnessing import is_witnessed
 from node.intake import check_not_forked, read_batch, read_payloads
 from node.logs import get_log
@@ -62,6 +64,7 @@ def _store_run(node: Node, batch: Batch) -> Stored:
             return _passed_over(node, batch)
         try:
             run = read_batch(node.state, batch)
+            contradicted = _told_otherwise(node, run)
         except (InvalidError, ConflictError) as error:
             if node.state.copy(batch.origin).size != copy.size:
                 continue  # the copy grew while this was read
@@ -71,12 +74,46 @@ def _store_run(node: Node, batch: Batch) -> Stored:
                 check_note_fits(node, batch.checkpoint)
             raise
         try:
-            return _commit(node, run)
+            stored = _commit(node, run)
         except ConflictError:
             continue
+        if contradicted is not None:
+            check_note_fits(node, contradicted)
+        return stored
     raise UnavailableError(
         f"log {batch.origin}", found="many writers of one log", expected="fewer", action="try again"
     )
+
+
+def _told_otherwise(node: Node, run: StoredRun) -> str | None:
+    """The newest note told before, if it was of more entries than are here and this run shows others.
+
+    Once the run is stored, the two notes prove it; two notes of one size do at once.
+
+    Raises:
+        ForkError: the run's note is of the same size; evidence has been recorded.
+        InvalidError: the run does not reach its own note yet, so that nothing can be proven.
+    """
+    grown, checkpoint = run.accepted.grown, run.accepted.checkpoint
+    head = node.state.heads.get(grown.after.origin)
+    told = head.newest if head else None
+    if told is None or told.size <= grown.before.size or text_of(told.note) == text_of(run.note.note):
+        return None
+    if told.size == checkpoint.size:
+        check_note_fits(node, run.note.note)
+    if told.size > grown.after.size:
+        return None
+    edge, _ = grown.before.edge.extended(grown.leaves[: told.size - grown.before.size])
+    if edge.frontier.root() == parse_checkpoint(parse_note(told.note).text).root:
+        return None
+    if checkpoint.size > grown.after.size:
+        raise InvalidError(
+            f"{checkpoint.origin} entry {told.size - 1}",
+            found="entries that the signed head told before does not cover",
+            expected=f"those under the note of size {told.size}",
+            action="send the entries up to the signed head at once",
+        )
+    return told.note
 
 
 def _commit(node: Node, run: StoredRun) -> Stored:

@@ -6,13 +6,14 @@ or by whoever uses it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from operator import lt
 from typing import TypeVar
 
 import msgpack
 
-from ledger.errors import MalformedError, short
+from ledger.errors import MalformedError, TooLargeError, short
 from ledger.log.encoding import Encodable, Value, decode, encode
 from ledger.log.entry import SALT_BYTES
 
@@ -25,6 +26,13 @@ MAX_NOTES = 1024
 MAX_SEQS = 10_000
 MAX_BATCHES = 64
 MAX_ORIGIN_CHARS = 128
+MAX_JOIN_BYTES = 256 * 1024
+"""Largest request to join, which anybody may send: a newcomer's log has two entries."""
+
+MIN_ITEMS = 16 * 1024
+BYTES_PER_ITEM = 16
+"""A message has at most `MIN_ITEMS` values, or one for so many of its bytes: real ones have far fewer, and
+a value of one byte costs a hundred in memory."""
 
 Payload = tuple[int, bytes, bytes]
 """Position, salt, payload."""
@@ -108,7 +116,7 @@ def format_batch(batch: Batch) -> bytes:
 
 def parse_batch(data: bytes, where: str = "batch") -> Batch:
     """A batch from bytes. Raises MalformedError where it has another form."""
-    return _batch_of(decode(data, where), where)
+    return _batch_of(_decode(data, where), where)
 
 
 def format_push_answer(answer: PushAnswer) -> bytes:
@@ -118,7 +126,7 @@ def format_push_answer(answer: PushAnswer) -> bytes:
 
 def parse_push_answer(data: bytes, where: str = "answer to push") -> PushAnswer:
     """The answer to a push."""
-    fields = _fields(decode(data, where), ("cosignature", "size"), where)
+    fields = _fields(_decode(data, where), ("cosignature", "size"), where)
     return PushAnswer(
         size=_count(fields["size"], f"{where} size"),
         cosignature=_text_or_nil(fields["cosignature"], f"{where} cosignature"),
@@ -132,7 +140,7 @@ def format_heads(heads: Heads) -> bytes:
 
 def parse_heads(data: bytes, where: str = "heads") -> Heads:
     """Heads from bytes."""
-    fields = _fields(decode(data, where), ("heads", "time"), where)
+    fields = _fields(_decode(data, where), ("heads", "time"), where)
     return Heads(
         notes=_list(fields["heads"], MAX_NOTES, _text, f"{where} heads"),
         time_ms=_count(fields["time"], f"{where} time"),
@@ -146,7 +154,7 @@ def format_pull_request(request: PullRequest) -> bytes:
 
 def parse_pull_request(data: bytes, where: str = "pull") -> PullRequest:
     """A request to pull."""
-    fields = _fields(decode(data, where), ("from", "limit_bytes", "origin"), where)
+    fields = _fields(_decode(data, where), ("from", "limit_bytes", "origin"), where)
     return PullRequest(
         origin=_origin(fields["origin"], f"{where} origin"),
         start=_count(fields["from"], f"{where} from"),
@@ -161,7 +169,7 @@ def format_payloads_request(request: PayloadsRequest) -> bytes:
 
 def parse_payloads_request(data: bytes, where: str = "payloads") -> PayloadsRequest:
     """A request for payloads."""
-    fields = _fields(decode(data, where), ("origin", "seqs"), where)
+    fields = _fields(_decode(data, where), ("origin", "seqs"), where)
     return PayloadsRequest(
         origin=_origin(fields["origin"], f"{where} origin"),
         seqs=_list(fields["seqs"], MAX_SEQS, _count, f"{where} seqs"),
@@ -175,8 +183,9 @@ def format_payloads(payloads: Sequence[Payload]) -> bytes:
 
 def parse_payloads(data: bytes, where: str = "payloads") -> list[Payload]:
     """Payloads from bytes."""
-    fields = _fields(decode(data, where), ("payloads",), where)
-    return _list(fields["payloads"], MAX_SEQS, _payload, f"{where} payloads")
+    fields = _fields(_decode(data, where), ("payloads",), where)
+    place = f"{where} payloads"
+    return _in_order(_list(fields["payloads"], MAX_SEQS, _payload, place), place)
 
 
 def format_join_request(request: JoinRequest) -> bytes:
@@ -186,7 +195,7 @@ def format_join_request(request: JoinRequest) -> bytes:
 
 def parse_join_request(data: bytes, where: str = "join") -> JoinRequest:
     """A request to join."""
-    fields = _fields(decode(data, where), ("batch", "secret"), where)
+    fields = _fields(_decode(data, where), ("batch", "secret"), where)
     return JoinRequest(
         batch=_batch_of(fields["batch"], f"{where} batch"), secret=_bytes(fields["secret"], f"{where} secret")
     )
@@ -199,7 +208,7 @@ def format_join_answer(answer: JoinAnswer) -> bytes:
 
 def parse_join_answer(data: bytes, where: str = "answer to join") -> JoinAnswer:
     """The answer to a request to join."""
-    fields = _fields(decode(data, where), ("admitted", "batches"), where)
+    fields = _fields(_decode(data, where), ("admitted", "batches"), where)
     return JoinAnswer(
         admitted=_bytes(fields["admitted"], f"{where} admitted"),
         batches=_list(fields["batches"], MAX_BATCHES, _batch_of, f"{where} batches"),
@@ -227,11 +236,31 @@ def _batch_of(value: Value, where: str) -> Batch:
         origin=_origin(fields["origin"], f"{where} origin"),
         start=_count(fields["from"], f"{where} from"),
         entries=_entries(fields["entries"], f"{where} entries"),
-        payloads=_payloads(fields["payloads"], f"{where} payloads"),
+        payloads=_in_order(_payloads(fields["payloads"], f"{where} payloads"), f"{where} payloads"),
         checkpoint=_text(fields["checkpoint"], f"{where} checkpoint"),
         proof=_list(fields["proof"], MAX_HASHES, _bytes, f"{where} proof"),
         witnessed=_text_or_nil(fields["witnessed"], f"{where} witnessed"),
     )
+
+
+def _decode(data: bytes, where: str) -> Value:
+    """Strict msgpack, after a look at how many values it has, which makes no more of them than allowed."""
+    room = max(MIN_ITEMS, len(data) // BYTES_PER_ITEM)
+    too_many = TooLargeError(where, found="too many values", expected=f"{BYTES_PER_ITEM} bytes for each")
+
+    def count(items: Sized) -> None:
+        nonlocal room
+        room -= len(items)
+        if room < 0:
+            raise too_many
+
+    try:
+        msgpack.unpackb(data, list_hook=count, object_hook=count, max_array_len=room, max_map_len=room)
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        if " exceeds max_" in str(error):
+            raise too_many from error
+        # What else is wrong is refused below, in words.
+    return decode(data, where)
 
 
 def _fields(value: Value, keys: Sequence[str], where: str) -> Mapping[str, Value]:
@@ -296,6 +325,14 @@ def _payloads(value: Value, where: str) -> list[Payload]:
         ):
             return list(zip(seqs, salts, payloads, strict=True))
     return _list(value, None, _payload, where)
+
+
+def _in_order(payloads: list[Payload], where: str) -> list[Payload]:
+    """Each position once, as the format has it: a payload that comes twice would be indexed twice."""
+    seqs = [payload[0] for payload in payloads]
+    if not all(map(lt, seqs, seqs[1:])):
+        raise MalformedError(where, found="positions out of order or twice", expected="rising positions")
+    return payloads
 
 
 def _payload(value: Value, where: str) -> Payload:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from contracts.agreement import Agreement, FactView
-from contracts.decision import AmountDue, Decision, evaluate
+from contracts.decision import AmountDue, Decision, Evaluation, evaluate
 from contracts.document import TIMEKEEPER, Document
 from contracts.evaluator import Moment
 from contracts.explain import explain
@@ -21,7 +21,10 @@ from node.views.values import Json, as_json, format_time
 
 def list_agreements(reader: Reader, state: State, book: AgreementBook) -> list[Json]:
     """Every agreement whose document is here and is a contract, in short, by name."""
-    shown = [_brief(state, agreement) for agreement in readable_agreements(reader, state, book)]
+    shown = [
+        _brief(state, agreement, evaluate(agreement, state.is_witnessed))
+        for agreement in readable_agreements(reader, state, book)
+    ]
     return sorted(shown, key=lambda item: (item["name"], item["agreement"]))
 
 
@@ -34,7 +37,7 @@ def show_agreement(reader: Reader, state: State, book: AgreementBook, agreement:
     found = book.agreement(reader, state, agreement)
     document = found.contract.document
     evaluation = evaluate(found, state.is_witnessed)
-    return _brief(state, found) | {
+    return _brief(state, found, evaluation) | {
         "text": render_text(document),
         "sign": {role: {"need": rule.need, "of": list(rule.of)} for role, rule in document.sign.items()},
         "since": _moment(found.start),
@@ -116,7 +119,7 @@ def waiting_for(reader: Reader, state: State, book: AgreementBook) -> Json:
             "name": agreement.contract.document.name,
         }
         roles = _own_roles(state, agreement.contract.document)
-        waiting["signatures"] += [about | item for item in _unsigned(state, agreement, roles)]
+        waiting["signatures"] += [about | item for item in _unsigned(agreement, roles)]
         for fact in agreement.facts:
             named = about | {"fact": fact.leaf_hash.hex(), "fact_name": fact.name}
             role = next((role for role in fact.awaiting if role in roles), None)
@@ -136,9 +139,8 @@ def readable_agreements(reader: Reader, state: State, book: AgreementBook) -> It
             continue
 
 
-def _brief(state: State, agreement: Agreement) -> Json:
+def _brief(state: State, agreement: Agreement, evaluation: Evaluation) -> Json:
     document = agreement.contract.document
-    evaluation = evaluate(agreement, state.is_witnessed)
     return {
         "agreement": agreement.contract.agreement.hex(),
         "name": document.name,
@@ -159,7 +161,7 @@ def _own_roles(state: State, document: Document) -> list[str]:
     return [role for role, holder in holders.items() if holder == state.organization]
 
 
-def _unsigned(state: State, agreement: Agreement, roles: Iterable[str]) -> Iterator[Json]:
+def _unsigned(agreement: Agreement, roles: Iterable[str]) -> Iterator[Json]:
     """Proposals that lack a signature of ours, unless the agreement is settled."""
     if agreement.status != "proposed":
         return

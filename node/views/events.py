@@ -67,7 +67,7 @@ class EventPage:
 
 
 class StoreEvents:
-    """The events of a home, as the trace looks them up (`ledger.trace.graph.EventSource`)."""
+    """The events of a home, as the trace looks them up (`ledger.trace.recorded.EventSource`)."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader

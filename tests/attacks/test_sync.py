@@ -10,20 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ledger.errors import TallyError
-from ledger.log.checkpoint import Checkpoint, seal_checkpoint
+from ledger.errors import ForkError, InvalidError, MissingError, TallyError
+from ledger.log.checkpoint import Checkpoint, open_checkpoint, seal_checkpoint
 from ledger.log.entry import Entry, commit_to, format_entry, leaf_hash
-from ledger.log.intake import Copy
+from ledger.log.intake import Copy, check_head
+from ledger.log.note import add_signatures
 from ledger.log.statement import Statement, format_statement
+from ledger.log.tree import prove_consistency
 from ledger.members.invitation import secret_hash
+from ledger.members.witnessing import is_witnessed
 from node import signing
 from node.node import Node
+from node.state import Head
 from node.store.reader import StoredNote
 from node.sync import wire
 from node.sync.batching import make_batch
 from node.sync.evidence import check_fork_proof, fork_proof_of
 from node.sync.joining import store_join_answer
+from node.sync.notes import own_cosignature
 from node.sync.peer import Call, Reply
+from node.sync.storing import store_batch
 from node.sync.wire import Batch, Heads, JoinRequest, PayloadsRequest, PullRequest
 
 if TYPE_CHECKING:
@@ -366,6 +372,139 @@ def test_cosignatures_of_others_cannot_fill_a_note_up(network: Network) -> None:
     assert "junk" not in held.note
 
 
+# Notes of more entries than are here
+
+
+def told_ahead(network: Network, one: Batch, *cosigners: str) -> Batch:
+    """The note over a forged run without its entries, with a proof from where the run begins."""
+    cord = network.machines["cord"].up
+    store_batch(cord, one)
+    note = cord.state.heads[one.origin].newest
+    assert note is not None
+    text = note.note
+    for name in cosigners:
+        text = add_signatures(text, own_cosignature(network.machines[name].up, text, None))
+    hashes = cord.reader.hashes(one.origin, note.size)
+    proof = tuple(prove_consistency(hashes, one.start, note.size))
+    return replace(one, entries=[], payloads=[], checkpoint=text, proof=proof)
+
+
+def two_futures(network: Network, real: int, fake: int) -> tuple[Batch, Batch]:
+    """Two histories of acme's log that begin alike, while nobody hears anybody."""
+    for name in network.machines:
+        network.isolate(name)
+    acme = network.machines["acme"].up
+    copy = copy_at(acme, acme.state.own.copy.size)
+    return (
+        forged(acme, copy, ["alike", *(f"real {i}" for i in range(1, real))]),
+        forged(acme, copy, ["alike", *(f"fake {i}" for i in range(1, fake))]),
+    )
+
+
+def test_a_log_that_comes_in_pieces_keeps_only_proofs_that_fit(network: Network) -> None:
+    acme, bolt = network.machines["acme"].up, network.machines["bolt"].up
+    network.isolate("acme")
+    origin = acme.state.origin
+    held = bolt.state.copy(origin).size
+    acme.record([acme.draft("memo", {"text": str(i)}) for i in range(9)]).result()
+    for start in range(held, held + 9):
+        store_batch(bolt, make_batch(acme, origin, start, 1, "bolt"))
+        for kept in bolt.reader.notes(origin):
+            copy = bolt.state.copy(origin)
+            if kept.size <= copy.size:
+                assert not kept.proof
+            else:
+                check_head(copy, open_checkpoint(kept.note, acme.state.roster.log_key("acme")), kept.proof)
+        again = make_batch(bolt, origin, start, 10, "cord")
+        assert len(again.entries) == 1, "what came is passed on at once, under a note that proves it"
+    assert bolt.state.copy(origin) == acme.state.own.copy
+
+
+def test_a_witnessed_note_makes_no_other_entries_witnessed(network: Network) -> None:
+    """More than half cosigned the real history; bolt is shown its note, then the entries of another."""
+    real, fake = two_futures(network, 5, 3)
+    bolt = network.machines["bolt"].up
+    ahead = told_ahead(network, real, "bolt")
+    assert is_witnessed(bolt.state.roster, ahead.checkpoint)
+    store_batch(bolt, ahead)
+    store_batch(bolt, fake)
+    assert bolt.state.copy(fake.origin).size == fake.start + 3
+    assert not bolt.state.is_witnessed(fake.origin, fake.start + 1)
+
+
+def test_two_notes_of_one_size_are_a_fork_before_the_entries_are_here(network: Network) -> None:
+    real, fake = two_futures(network, 5, 5)
+    bolt = network.machines["bolt"].up
+    store_batch(bolt, told_ahead(network, real))
+    with pytest.raises(ForkError):
+        store_batch(bolt, fake)
+    assert_proves_fork(network, "bolt", "acme")
+    kept = bolt.state.heads[fake.origin].newest
+    assert kept is not None
+    open_checkpoint(kept.note, bolt.state.roster.log_key("acme"))
+
+
+def test_entries_beside_the_note_told_before_are_a_fork(network: Network) -> None:
+    real, fake = two_futures(network, 3, 5)
+    bolt = network.machines["bolt"].up
+    store_batch(bolt, told_ahead(network, real))
+    with pytest.raises(ForkError):
+        store_batch(bolt, fake)
+    assert_proves_fork(network, "bolt", "acme")
+
+
+def test_a_part_that_hides_a_fork_is_refused(network: Network) -> None:
+    """As long as the run does not reach its own note, nobody could prove anything with it."""
+    real, fake = two_futures(network, 3, 6)
+    bolt = network.machines["bolt"].up
+    store_batch(bolt, told_ahead(network, real))
+    acme = network.machines["acme"].up
+    store_batch(acme, fake)
+    hashes = acme.reader.hashes(fake.origin, fake.start + 6)
+    proof = tuple(prove_consistency(hashes, fake.start + 4, fake.start + 6))
+    part = replace(fake, entries=fake.entries[:4], payloads=fake.payloads[:4], proof=proof)
+    before = bolt.state.copy(fake.origin)
+    with pytest.raises(InvalidError, match="entries that the signed head told before does not cover"):
+        store_batch(bolt, part)
+    assert bolt.state.copy(fake.origin) == before
+
+
+def test_a_job_that_is_refused_halfway_leaves_nothing_in_the_database(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme, bolt = network.machines["acme"].up, network.machines["bolt"].up
+    network.isolate("acme")
+    batch = forged(acme, copy_at(acme, acme.state.own.copy.size), ["x"])
+
+    def refuse(*_: object) -> None:
+        raise MissingError("tile", found="damaged", expected="a tile")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Head, "with_run", refuse)
+        with pytest.raises(MissingError):
+            store_batch(bolt, batch)
+    assert bolt.reader.size(batch.origin) == batch.start
+    assert store_batch(bolt, batch).new == 1
+    network.memo("bolt", "still writing")
+
+
+def test_a_founder_cannot_admit_keys_that_verify_nothing(network: Network) -> None:
+    """Every node looks at every witness's key at every commit: one bad key would stop them all."""
+    secret = sha256(b"evil").digest()
+    network.record("acme", "network.invite", {"organization": "evil", "secret": secret_hash(secret)})
+    acme = network.machines["acme"].up
+    invite = next(leaf for leaf, i in acme.state.roster.invitations.items() if i.organization == "evil")
+    small_order = (1).to_bytes(32, "little")
+    keys = {"log": small_order, "node": small_order, "recovery": bytes(32), "witness": small_order}
+    body = {"invite": invite, "keys": keys, "open": bytes(32), "organization": "evil", "title": "Evil"}
+    network.record("acme", "network.admit", body)
+    network.memo("acme", "still writing")
+    network.wait_until(network.agree, 30)
+    for machine in network.running():
+        assert "evil" not in machine.up.state.roster.members
+        machine.up.writer.check_alive()
+
+
 # Who may know
 
 
@@ -423,6 +562,22 @@ def test_joining_again_is_answered_again_and_another_key_is_refused(network: Net
             store_join_answer(thief, answer)
     finally:
         thief.stop()
+
+
+def test_a_join_sent_again_by_a_thief_gives_nothing_that_is_not_for_all(network: Network) -> None:
+    """The invitation file and the newcomer's first push prove no key: who has both is not the newcomer."""
+    node, secret = newcomer(network, "dart", "first", "dart")
+    try:
+        stolen = join_of(node, secret)
+        assert send_join(network, stolen).status == 200
+    finally:
+        node.stop()
+    network.memo("acme", "for dart alone", audience=["dart"])
+    network.memo("acme", "for all of us")
+    again = send_join(network, stolen)
+    assert again.status == 200
+    assert b"for all of us" in again.body
+    assert b"for dart alone" not in again.body
 
 
 def test_a_join_without_the_secret_or_under_another_name_is_refused(network: Network) -> None:

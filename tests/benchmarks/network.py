@@ -53,6 +53,7 @@ class Member:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "cli", "--home", str(self.home), "serve"],
                 env=environ,
+                stdout=log,
                 stderr=log,
             )
         deadline = time.monotonic() + START_TIMEOUT_S

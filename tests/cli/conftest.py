@@ -78,7 +78,8 @@ class Tally:
             timeout=TIMEOUT_S,
             check=False,
         )
-        return Done(code=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())
+        encoding = environ.get("PYTHONIOENCODING", "utf-8")
+        return Done(code=done.returncode, out=done.stdout.decode(encoding), err=done.stderr.decode(encoding))
 
     def found(self, name: str) -> Path:
         """A home of a founder whose keys are sealed cheaply."""

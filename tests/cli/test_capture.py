@@ -53,6 +53,13 @@ def test_a_file_that_is_not_there_is_wrong_usage(captured: Any) -> None:
     assert captured("--home", "finca", "capture", "none.json").code == 2
 
 
+def test_where_one_file_is_not_there_nothing_is_recorded(captured: Any) -> None:
+    (captured.folder / "roasting.json").write_text(goods.roasting().text(), encoding="utf-8")
+    before = captured("--home", "finca", "status", "--json").value["own"]["size"]
+    assert captured("--home", "finca", "capture", "roasting.json", "nowhere.json").code == 2
+    assert captured("--home", "finca", "status", "--json").value["own"]["size"] == before
+
+
 def test_an_audience_of_strangers_is_refused(captured: Any) -> None:
     (captured.folder / "other.json").write_text(goods.freight().text())
     done = captured("--home", "finca", "capture", "other.json", "--for", "stranger", "--json")
@@ -127,7 +134,7 @@ def test_a_trace_of_what_nobody_named_could_not_be_checked(captured: Any) -> Non
 
 
 def test_a_trace_at_no_time_is_refused(captured: Any) -> None:
-    assert captured("--home", "finca", "trace", "back", goods.FARM_LOT, "--at", "yesterday").code == 1
+    assert captured("--home", "finca", "trace", "back", goods.FARM_LOT, "--at", "yesterday").code == 2
 
 
 def test_every_entry_of_a_trace_gets_a_receipt_that_verifies(captured: Any) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from cli.demo.contract import CONTRACT
 from cli.demo.firms import FIRMS, with_check_digit
 from cli.demo.stage import free_ports
 from cli.demo.story import PAPERS
+from cli.demo.teller import Teller
 from contracts.checker import check_document
 from contracts.document import parse_contract_yaml
 from ledger.trace.check import check_capture
@@ -36,6 +39,16 @@ def test_the_papers_are_epcis(papers: Any, conformance: Path) -> None:
 
 def test_the_contract_has_no_errors() -> None:
     check_document(parse_contract_yaml(CONTRACT.encode()))
+
+
+def test_a_long_command_is_told_over_several_lines() -> None:
+    told = io.StringIO()
+    Teller(told).show(["network", "found", "Coffee from Huila", *["--option"] * 12], "")
+    lines = told.getvalue().strip("\n").split("\n")
+    assert len(lines) > 1
+    assert max(map(len, lines)) <= 100
+    joined = told.getvalue().replace("\\\n", " ")
+    assert shlex.split(joined)[:5] == ["$", "tally", "network", "found", "Coffee from Huila"]
 
 
 def test_free_ports_are_different() -> None:

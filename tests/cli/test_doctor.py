@@ -7,13 +7,16 @@ import json
 import shutil
 import sqlite3
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli.main import main
-from node.place import lock_home
+from node.place import Here, Mark, Place, lock_home
+from node.store.place_record import read_place
+from node.store.schema import connect
 
 HELPERS = Path(__file__).resolve().parents[1] / "attacks" / "small_home.py"
 
@@ -51,6 +54,29 @@ def execute(home: Path, sql: str) -> None:
     database.execute(sql)
     database.commit()
     database.close()
+
+
+def test_a_home_that_was_put_back_is_said_to_be_older(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def newer(state: Path, identity: bytes) -> Mark:
+        place = read_home_place(home)
+        return Mark(place=replace(place, starts=place.starts + 1), opening=False, size=0, root=b"")
+
+    here = Here(machine=read_home_place(home).machine, path=str(home), original_stands=False)
+    monkeypatch.setattr("cli.doctor.look_here", lambda *args, **kwargs: here)
+    monkeypatch.setattr("cli.doctor.read_mark", newer)
+    checks = visit(capsys, home)[1]
+    assert checks["place"]["found"].startswith("it is older than this machine remembers it")
+    assert checks["place"]["action"]
+
+
+def read_home_place(home: Path) -> Place:
+    database = connect(home / "tally.db", write=False)
+    try:
+        return read_place(database)
+    finally:
+        database.close()
 
 
 def test_a_sound_home_is_fine(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,6 +114,48 @@ def test_a_fault_of_our_own_is_70_and_one_line_that_names_the_file(
     assert "ZeroDivisionError" in (tally.folder / "state" / "faults.log").read_text()
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("trace", "back", "urn:x:1", "--at", "2026-13"),
+        ("verify", "finca", "--vkey", "x"),
+        ("verify", "https://127.0.0.1:9", "--cert", "nowhere"),
+        ("log", "add", " "),
+    ],
+)
+def test_an_option_that_says_nothing_sensible_is_wrong_usage(tally: Any, arguments: tuple[str, ...]) -> None:
+    tally.found("finca")
+    assert tally("--home", "finca", *arguments, "--json").value["error"]["code"] == "usage"
+
+
+def test_a_home_in_a_folder_with_spaces_is_quoted_in_what_to_do(tally: Any) -> None:
+    tally.found("finca").rename(tally.folder / "my finca")
+    assert "tally --home 'my finca' serve" in tally("--home", "my finca", "log", "add", "x").err
+
+
+@pytest.mark.parametrize("arguments", [("agree", "show"), ("due",)])
+def test_an_empty_answer_is_said_in_words(tally: Any, arguments: tuple[str, ...]) -> None:
+    tally.found("finca")
+    done = tally("--home", "finca", *arguments)
+    assert (done.code, done.out) == (0, "")
+    assert done.err
+
+
+def test_a_terminal_without_unicode_gets_escapes_and_json_stays_json(tally: Any) -> None:
+    tally("--home", "h", "network", "found", "Caf\u00e9 \u2713", "--organization", "finca")
+    text = tally.process("--home", "h", "network", "show", PYTHONIOENCODING="cp850")
+    assert text.code == 0
+    assert "Caf\u00e9 \\u2713" in text.out
+    value = tally.process("--home", "h", "network", "show", "--json", PYTHONIOENCODING="cp850").value
+    assert value["name"] == "Caf\u00e9 \u2713"
+
+
+def test_the_entries_that_are_shown_are_counted_from_the_first_to_the_last(tally: Any) -> None:
+    tally.found("finca")
+    assert "2 entries here, shown 0 to 1" in tally("--home", "finca", "log", "show").err
+    assert "2 entries here, none from 9 on" in tally("--home", "finca", "log", "show", "--from", "9").err
+
+
 def test_the_help_loads_no_node_and_no_web(tmp_path: Path) -> None:
     script = (
         "import sys, cli.main\n"

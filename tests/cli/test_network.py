@@ -24,6 +24,34 @@ def test_found_keeps_what_was_said_about_listening(tally: Any) -> None:
     assert text == 'port = 9001\nurl = "https://finca.example:9001"\n'
 
 
+def test_found_refuses_a_port_that_is_none(tally: Any) -> None:
+    assert tally("--home", "h", *FOUND, "--port", "70000").code == 2
+    assert not (tally.folder / "h").exists()
+
+
+@pytest.mark.parametrize(("option", "value"), [("--url", "not a url"), ("--host", "")])
+def test_found_refuses_an_address_that_is_none(tally: Any, option: str, value: str) -> None:
+    assert tally("--home", "h", *FOUND, option, value).code == 2
+    assert not (tally.folder / "h").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_wrong_usage(tally: Any) -> None:
+    (tally.folder / "file").touch()
+    done = tally("--home", "file/h", *FOUND, "--json")
+    assert (done.code, done.value["error"]["code"]) == (2, "usage")
+
+
+def test_what_comes_next_can_be_typed_as_it_stands(tally: Any) -> None:
+    done = tally("--home", "my homes/h", *FOUND)
+    assert "tally --home 'my homes/h' serve" in done.err
+    assert "tally --home 'my homes/h' network invite NAME" in done.err
+
+
+def test_a_network_of_one_has_no_witnesses_yet(tally: Any) -> None:
+    tally.found("finca")
+    assert "none yet" in tally("--home", "finca", "network", "show").out
+
+
 def test_found_refuses_a_folder_that_is_not_empty(tally: Any) -> None:
     (tally.folder / "h").mkdir()
     (tally.folder / "h" / "x").touch()
@@ -72,6 +100,17 @@ def test_an_invitation_is_a_private_file_that_is_never_overwritten(running: Any)
     assert path.read_bytes() == before
 
 
+def test_an_invitation_that_cannot_be_written_is_not_made(running: Any) -> None:
+    done = running("--home", "finca", "network", "invite", "nowhere", "--out", "no/folder/x")
+    assert done.code == 2
+    assert "nowhere" not in running("--home", "finca", "network", "show", "--json").value["invited"]
+
+
+def test_an_invitation_that_is_refused_leaves_no_file(running: Any) -> None:
+    assert running("--home", "finca", "network", "invite", "finca").code == 1
+    assert not (running.folder / "finca.invitation").exists()
+
+
 def test_an_invitation_for_no_name_is_wrong_usage(running: Any) -> None:
     assert running("--home", "finca", "network", "invite", "No Name").code == 2
 
@@ -84,6 +123,23 @@ def test_joining_makes_a_member_whose_node_the_others_find(running: Any) -> None
     running.start("roast")
     running.until(lambda: len(members(running)) == 2 and members(running)[1]["url"])
     running.stop("roast")
+
+
+def test_joining_goes_on_after_a_failure(tally: Any) -> None:
+    tally.found("finca")
+    tally.start("finca")
+    tally("--home", "finca", "network", "invite", "roast")
+    tally.stop("finca")
+    join = ("--home", "roast", "network", "join", "roast.invitation", "--yes")
+    assert tally(*join).code == 3
+    serve = tally("--home", "roast", "serve", "--json")
+    assert (serve.code, serve.value["error"]["code"]) == (3, "unavailable")
+    assert "not joined yet: tally --home roast network join FILE" in tally("--home", "roast", "status").out
+    found = tally("--home", "finca", "network", "show", "--json").value["members"][0]["url"]
+    tally.environ = {**tally.environ, "TALLY_PORT": found.rpartition(":")[2]}
+    tally.start("finca")
+    assert tally(*join).code == 0
+    assert tally("--home", "roast", "status", "--json").value["joined"] is True
 
 
 def members(running: Any) -> Any:

@@ -100,7 +100,7 @@ def _make_log(
 
 def _payload(kind: str, seq: int) -> bytes:
     body: dict[str, object] = {} if kind == "tick" else {"text": f"remark {seq}"}
-    statement = Statement(kind=kind, audience=None, body=body, nonce=seq.to_bytes(16, "big"))  # type: ignore[arg-type]
+    statement = Statement(kind=kind, audience=None, body=body, nonce=seq.to_bytes(16, "big"))  # type: ignore[arg-type]  # bodies of tests
     return format_statement(statement)
 
 

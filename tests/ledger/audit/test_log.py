@@ -159,6 +159,15 @@ def test_without_payload_rules_payloads_are_said_to_be_unchecked(small_log: Any,
     assert [item.what for item in found.unchecked] == ["payloads"]
 
 
+def test_statements_of_unknown_kinds_are_said_to_be_unchecked(
+    make_log: Callable[..., Any], known: Known
+) -> None:
+    found = audit(make_log(6, kind="future.kind"), known)
+    assert not found.findings
+    text = "statements of kinds that this version does not know, kept and never interpreted"
+    assert [(item.count, item.harmless) for item in found.unchecked if item.what == text] == [(5, True)]
+
+
 def test_findings_beyond_the_limit_are_counted(make_log: Callable[..., Any], known: Known) -> None:
     log = make_log(1300)
     for seq in range(1, 1300):

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import InvalidError, MalformedError, TallyError, TooLargeError
+from ledger.log.checkpoint import cosign, witness_vkey
 from ledger.log.encoding import encode
 from ledger.log.entry import MAX_PAYLOAD_BYTES, Entry, commit_to, format_entry, leaf_hash
-from ledger.log.note import VerifierKey, log_vkey
+from ledger.log.note import VerifierKey, add_signatures, log_vkey
 from ledger.log.receipt import (
     MAX_RECEIPT_BYTES,
     check_receipt,
@@ -54,6 +55,18 @@ def test_every_entry_has_a_receipt_under_every_checkpoint_that_covers_it(log: An
 def test_a_receipt_shows_the_payload_where_the_holder_chose_to(log: Any, bare: str, full: str) -> None:
     assert check_receipt(bare, log.vkey).payload is None
     assert check_receipt(full, log.vkey).payload == log.payloads[7]
+
+
+def test_one_witness_under_two_names_counts_once(log: Any) -> None:
+    seed, names = b"w" * 32, ("bolt/w", "evil/w")
+    note = log.note(13)
+    for name in names:
+        note = add_signatures(note, cosign(note, name, seed, 1))
+    receipt = prove_receipt(log.reader, entry=log.entries[7], checkpoint=note)
+    witnesses = [witness_vkey(name, seed) for name in names]
+    assert check_receipt(receipt, log.vkey, witnesses=witnesses, need=1)
+    with pytest.raises(InvalidError, match="of 1 witnesses"):
+        check_receipt(receipt, log.vkey, witnesses=witnesses, need=2)
 
 
 def test_a_receipt_is_read_as_it_was_written(full: str) -> None:

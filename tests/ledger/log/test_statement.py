@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import InvalidError, MalformedError, TallyError
-from ledger.log.encoding import encode
+from ledger.log.encoding import Value, encode
 from ledger.log.entry import Entry, commit_to
 from ledger.log.kinds import KINDS
 from ledger.log.statement import (
@@ -23,6 +24,7 @@ from ledger.log.statement import (
     parse_statement,
     write_nonce,
 )
+from ledger.members.roster import ROSTER_KINDS
 
 SALT = b"s" * 16
 
@@ -45,6 +47,19 @@ def entry_for(payload: bytes, kind: str = "memo") -> Entry:
 
 def test_a_statement_reads_back_as_written() -> None:
     assert parse_statement(format_statement(memo(("acme", "bolt"))), "test") == memo(("acme", "bolt"))
+
+
+def test_what_makes_members_and_people_and_time_is_told_to_all() -> None:
+    public = {name for name, kind in KINDS.items() if kind.public}
+    assert public == ROSTER_KINDS | {"log.open", "seen", "evidence", "tick"}
+
+
+def test_a_grant_for_some_members_alone_is_no_grant() -> None:
+    body: dict[str, Value] = {"key": bytes(32), "name": "eve", "roles": ["director"]}
+    grant = Statement(kind="person.grant", audience=None, body=body, nonce=bytes(16))
+    assert parse_statement(format_statement(grant), "test") == grant
+    with pytest.raises(MalformedError, match="is for all members"):
+        format_statement(replace(grant, audience=("bolt",)))
 
 
 def test_a_payload_opens_against_its_entry() -> None:

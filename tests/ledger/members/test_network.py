@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.errors import MalformedError, TallyError
+from ledger.errors import InvalidError, MalformedError, TallyError
 from ledger.log.encoding import decode, encode
 from ledger.members.network import (
     Founding,
@@ -54,6 +54,13 @@ def test_a_founding_without_a_field_is_refused(founding: Founding, key: str) -> 
     del value[key]
     with pytest.raises(MalformedError, match="founding"):
         parse_founding(encode(value))
+
+
+def test_a_founder_with_a_key_that_may_not_be_enrolled_founds_no_network(founding: Founding) -> None:
+    for name in ("log", "node", "witness"):
+        bad = replace(founding, keys=replace(founding.keys, **{name: b"\x01" + bytes(31)}))
+        with pytest.raises(InvalidError, match=f"{name} key"):
+            format_founding(bad)
 
 
 def test_a_founding_of_a_later_version_says_what_to_do(founding: Founding) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ledger.errors import ForbiddenError, MissingError
+from ledger.errors import ForbiddenError, InvalidError, MissingError
 from ledger.log.signature import public_key
 from ledger.members.people import key_id
 from ledger.members.roster import Address, check_admission
@@ -46,6 +46,47 @@ def test_a_second_admission_in_a_name_changes_no_keys(network: Any) -> None:
     before = network.roster.member("bolt")
     network.admit("bolt")
     assert network.roster.member("bolt") == before
+
+
+def low_order() -> bytes:
+    """A point that signs anything for anybody."""
+    return b"\x01" + bytes(31)
+
+
+@pytest.mark.parametrize("name", ["log", "node", "witness"])
+def test_an_admission_with_a_key_that_may_not_be_enrolled_makes_no_member(network: Any, name: str) -> None:
+    admit_with(network, "bolt", {name: low_order()})
+    assert list(network.roster.members) == ["acme"]
+
+
+def test_an_admission_with_the_witness_key_of_another_makes_no_member(network: Any) -> None:
+    network.admit("bolt")
+    admit_with(network, "evil", {"witness": network.roster.member("bolt").keys.witness})
+    assert set(network.roster.members) == {"acme", "bolt"}
+
+
+def test_the_witness_key_of_another_is_refused_before_it_is_recorded(network: Any) -> None:
+    invite = network.fold("acme", "network.invite", {"organization": "evil", "secret": bytes(32)})
+    keys = network.roster.founding.keys
+    with pytest.raises(InvalidError, match="the witness key of acme"):
+        check_admission(network.roster, invite, "evil", keys)
+
+
+def test_a_grant_of_a_key_that_may_not_be_enrolled_changes_nothing(network: Any) -> None:
+    network.fold("acme", "person.grant", {"key": low_order(), "name": "eve", "roles": ["director"]})
+    assert network.roster.people_of("acme") == {}
+
+
+def admit_with(network: Any, organization: str, changed: dict[str, bytes]) -> None:
+    """Invite and admit an organization under keys of which some are changed."""
+    invite = network.fold("acme", "network.invite", {"organization": organization, "secret": bytes(32)})
+    names = ("log", "node", "recovery", "witness")
+    keys = {name: public_key(f"{organization} {name}".encode().ljust(32, b".")) for name in names} | changed
+    network.fold(
+        "acme",
+        "network.admit",
+        {"invite": invite, "keys": keys, "open": bytes(32), "organization": organization, "title": "T"},
+    )
 
 
 def test_the_last_address_counts(network: Any) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.trace.answers import Trace, format_trace
-from ledger.trace.questions import Limits, trace_back, trace_forward
+from ledger.trace.questions import trace_back, trace_forward
+from ledger.trace.walk import Limits
 
 MINUTE_MS = 60_000
 START_MS = 1_767_225_600_000
@@ -327,6 +328,15 @@ def test_an_event_recorded_by_both_firms_unpacks_once(recorder: Any) -> None:
     recorder.unpack(5, "pallet", "mine", by="shop")
     recorder.ship(0, "pallet", to="before")
     assert trace_forward(recorder.source(), "mine").steps == ()
+
+
+def test_a_thing_met_by_two_ways_is_opened_for_both(recorder: Any) -> None:
+    recorder.pack(10, "pallet", "crate", "beans")
+    recorder.pack(25, "box", "bag")
+    recorder.transform(30, ["beans"], ["crate"])
+    recorder.unpack(40, "crate", "bag")
+    trace = trace_forward(recorder.source(), "pallet", at=at(20))
+    assert "bag" in trace.things
 
 
 def test_circles_end(recorder: Any) -> None:

@@ -40,6 +40,16 @@ class Api:
     def post(self, path: str, **more: Any) -> httpx.Response:
         return self.request("POST", path, **more)
 
+    def post_at_once(self, path: str, forms: list[Any]) -> list[httpx.Response]:
+        """Several posts that are under way together."""
+
+        async def post_all() -> list[httpx.Response]:
+            headers = {"authorization": f"Bearer {self.token}"}
+            posts = (self._client.post(path, json=form, headers=headers) for form in forms)
+            return await asyncio.gather(*posts)
+
+        return self._runner.run(post_all())
+
     def get_from(self, address: str, path: str, headers: dict[str, str]) -> httpx.Response:
         """Ask without the token, as a caller at that address."""
 

@@ -78,6 +78,13 @@ def test_a_name_that_somebody_has_is_refused(api: Any) -> None:
     api.refusal(api.post("/people", json=form), 409)
 
 
+def test_of_two_who_ask_for_one_name_at_once_one_gets_it(api: Any) -> None:
+    forms = [{"name": "bo", "key": public_key(os.urandom(32)).hex(), "roles": []} for _ in range(4)]
+    answers = api.post_at_once("/people", forms)
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+    assert api.size() == 3
+
+
 @pytest.mark.parametrize("key", ["00" * 32, "01" + "00" * 31, "ff" * 32])
 def test_a_key_that_may_not_be_enrolled_is_refused(api: Any, key: str) -> None:
     answer = api.post("/people", json={"name": "bo", "key": key, "roles": []})

@@ -34,7 +34,14 @@ def answering(data: bytes, *, close: bool = True) -> Serve:
     return serve
 
 
-def ask(serve: Serve, *, timeout_s: float = 5, seed: bytes | None = None, pin: bytes | None = None) -> Reply:
+def ask(
+    serve: Serve,
+    *,
+    timeout_s: float = 5,
+    seed: bytes | None = None,
+    pin: bytes | None = None,
+    node_key: bytes | None = None,
+) -> Reply:
     """One request to a server that behaves as told."""
 
     async def run() -> Reply:
@@ -57,7 +64,9 @@ def ask(serve: Serve, *, timeout_s: float = 5, seed: bytes | None = None, pin: b
         port = server.sockets[0].getsockname()[1]
         scheme = "http" if context is None else "https"
         address = Address(url=f"{scheme}://127.0.0.1:{port}", certificate=pin or certificate)
-        transport = HttpTransport(lambda partner: address, timeout_s=timeout_s)
+        transport = HttpTransport(
+            lambda partner: address, timeout_s=timeout_s, key_of=lambda partner: node_key
+        )
         try:
             return await transport.request("bolt", CALL)
         finally:
@@ -159,6 +168,79 @@ def test_another_certificate_is_refused_although_it_names_the_partner() -> None:
     assert public_key(bytes(31) + b"\x02")
     with pytest.raises(TallyError):
         ask(answering(OK), seed=bytes(31) + b"\x01", pin=other)
+
+
+def test_a_certificate_of_another_key_than_the_node_key_is_refused() -> None:
+    seed = bytes(31) + b"\x01"
+    assert ask(answering(OK), seed=seed, node_key=public_key(seed)).body == b"hi"
+    with pytest.raises(TallyError, match="certificate of bolt"):
+        ask(answering(OK), seed=seed, node_key=public_key(bytes(31) + b"\x02"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://",
+        "https://",
+        "http:///sync",
+        "http://[",
+        "http://[::1",
+        "http://a:99999",
+        "http://a:0",
+        "http://a:b",
+        "http://a b",
+        "http://a\r\nx: y",
+        "http://\x00",
+        "http://\ud800",
+        "http://" + "a" * 290,
+        "http://" + "a." * 140,
+        "http://..",
+        "http://xn--a",
+        "http://\u2025",
+        "http://%00",
+        "http://user:pass@",
+        "https://?",
+        "https://#",
+    ],
+)
+def test_an_address_that_is_none_is_an_error_of_the_partner(url: str) -> None:
+    async def run() -> None:
+        transport = HttpTransport(lambda partner: Address(url=url), timeout_s=1)
+        try:
+            await transport.request("bolt", CALL)
+        finally:
+            await transport.close()
+
+    with pytest.raises(TallyError):
+        asyncio.run(run())
+
+
+def test_a_new_address_is_called_while_the_old_one_still_answers() -> None:
+    """One request hangs at the old address while the next goes to the new one; both get their answers."""
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.5)
+        writer.write(OK)
+        writer.close()
+
+    async def run() -> list[Reply | BaseException]:
+        servers = [await asyncio.start_server(slow, "127.0.0.1", 0) for _ in range(2)]
+        urls = [f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}" for server in servers]
+        transport = HttpTransport(lambda partner: Address(url=urls[0]), timeout_s=5)
+        first = asyncio.create_task(transport.request("bolt", CALL))
+        await asyncio.sleep(0.1)
+        urls.pop(0)
+        second = asyncio.create_task(transport.request("bolt", CALL))
+        found = await asyncio.gather(first, second, return_exceptions=True)
+        await transport.close()
+        for server in servers:
+            server.close()
+        return found
+
+    first, second = asyncio.run(run())
+    assert isinstance(first, Reply | TallyError)
+    assert isinstance(second, Reply)
 
 
 def test_proxies_from_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,88 @@
+"""Frozen vectors of networks, statements and invitations: bytes that were written once and may not change."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from ledger.errors import TallyError
+from ledger.log.entry import check_entries, parse_entry
+from ledger.log.kinds import KINDS
+from ledger.log.statement import format_statement, open_payload, parse_statement
+from ledger.members.invitation import open_invitation, secret_hash
+from ledger.members.network import format_founding, network_id, network_words, parse_founding
+
+FOLDER = Path(__file__).resolve().parents[2] / "vectors" / "members"
+NAMES = ["invitations.json", "networks.json", "statements.json"]
+
+
+@pytest.fixture(scope="module")
+def make() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_members_vectors", FOLDER / "make.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def read(name: str) -> Any:
+    return json.loads((FOLDER / name).read_text(encoding="ascii"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_today_s_code_writes_the_frozen_bytes(make: ModuleType, name: str) -> None:
+    assert (FOLDER / name).read_text(encoding="ascii") == make.text_of(name)
+
+
+def test_every_file_is_compared(make: ModuleType) -> None:
+    assert sorted(make.FILES) == NAMES == sorted(path.name for path in FOLDER.glob("*.json"))
+
+
+def test_the_frozen_foundings_are_read_and_written_again() -> None:
+    for network in read("networks.json")["networks"].values():
+        data = bytes.fromhex(network["founding"])
+        assert format_founding(parse_founding(data)) == data
+        assert network_id(data).hex() == network["network_id"]
+        assert network_words(network_id(data)) == network["words"]
+
+
+def test_there_is_a_statement_of_every_kind() -> None:
+    assert {row["kind"] for row in read("statements.json")["statements"]} == {*KINDS, "not.known"}
+
+
+def test_the_frozen_statements_open_against_their_entries() -> None:
+    for row in read("statements.json")["statements"]:
+        entry, salt, payload = (bytes.fromhex(row[name]) for name in ("entry", "salt", "payload"))
+        statement = open_payload(parse_entry(entry), salt, payload, row["kind"])
+        assert statement.kind == row["kind"]
+        assert format_statement(statement) == payload
+
+
+def test_the_frozen_entries_are_a_log() -> None:
+    vectors = read("statements.json")
+    networks = read("networks.json")["networks"]
+    entries = [bytes.fromhex(row["entry"]) for row in vectors["statements"]]
+    prev = bytes.fromhex(networks["all members witness"]["network_id"])
+    assert len(check_entries(vectors["origin"], entries, start=0, prev=prev)) == len(entries)
+
+
+def test_a_frozen_statement_with_a_byte_less_or_more_is_none() -> None:
+    for row in read("statements.json")["statements"]:
+        payload = bytes.fromhex(row["payload"])
+        for wrong in (payload[:-1], payload + b"\xc0"):
+            with pytest.raises(TallyError):
+                parse_statement(wrong, "test")
+
+
+def test_the_frozen_invitations_open() -> None:
+    vectors = read("invitations.json")
+    for text in vectors["files"]:
+        invitation = open_invitation(text)
+        assert (invitation.inviter, invitation.organization) == ("acme", "bolt")
+        assert secret_hash(invitation.secret).hex() == vectors["secret_hash"]
