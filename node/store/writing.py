@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from itertools import chain
-from itertools import count
+from itertools import chain, count
 
 from sqlite_utils import Database
 

@@ -236,7 +236,7 @@ def test_a_new_address_is_called_while_the_old_one_still_answers() -> None:
         await transport.close()
         for server in servers:
             server.close()
-        return found
+        return list(found)
 
     first, second = asyncio.run(run())
     assert isinstance(first, Reply | TallyError)
