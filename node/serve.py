@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from ledger.errors import ConflictError, TallyError, UnavailableError
+from ledger.errors import ConflictError, InvalidError, TallyError, UnavailableError
 from ledger.members.invitation import InvitationFile
 from ledger.members.network import network_id
 from ledger.members.roster import Address
@@ -41,7 +41,9 @@ from node.sync.engine import Engine
 from node.sync.http import HttpTransport
 from node.sync.joining import store_join_answer
 from node.sync.peer import Peer
-from node.sync.wire import MAX_JOIN_BYTES, JoinRequest
+from node.sync.pulling import PULL_BYTES
+from node.sync.storing import store_batch
+from node.sync.wire import MAX_JOIN_BYTES, JoinRequest, PullRequest, parse_batch
 from node.sync.workers import Workers
 from node.tls import make_certificate, server_context
 from node.world import World, real_world
@@ -131,8 +133,29 @@ async def _join(node: Node, invitation: InvitationFile) -> None:
         peer = Peer(node, invitation.inviter, transport)
         answer = await peer.join(JoinRequest(batch=batch, secret=invitation.secret))
         store_join_answer(node, answer)
+        await _fetch_admission(node, peer)
     finally:
         await transport.close()
+
+
+async def _fetch_admission(node: Node, founder: Peer) -> None:
+    """Go on with the founder's log until it says that this home is a member: it may be longer than an answer.
+
+    Raises:
+        InvalidError: it ends, and does not say so.
+    """
+    origin = node.state.roster.origin(founder.partner)
+    while node.state.organization not in node.state.roster.members:
+        start = node.state.copy(origin).size
+        request = PullRequest(origin=origin, start=start, limit_bytes=PULL_BYTES)
+        store_batch(node, parse_batch(await founder.pull(request)))
+        if node.state.copy(origin).size == start:
+            raise InvalidError(
+                f"log {origin}",
+                found=f"{start} entries without an admission of {node.state.organization}",
+                expected="one",
+                action=f"ask {founder.partner} for an invitation again",
+            )
 
 
 class _Running:

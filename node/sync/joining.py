@@ -150,8 +150,10 @@ class Joining:
 def store_join_answer(node: Node, answer: JoinAnswer) -> None:
     """The newcomer's side: check and store the logs that it was answered.
 
+    The admission may stand behind what one answer holds; then the founder's log is to be fetched on.
+
     Raises:
-        InvalidError: the founder's log does not admit this home.
+        ConflictError: the founder's log admits another home in this name.
         TallyError: what is wrong with a log.
     """
     for batch in answer.batches:
