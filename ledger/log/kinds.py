@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from ledger.errors import MalformedError, short
@@ -21,6 +21,7 @@ MAX_NAMES = 256
 MAX_HASHES = 8192
 MAX_HEADS = 512
 MAX_FIELDS = 64
+MAX_FILES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,26 @@ EFFECTS = Form(
 )
 POSITION = Form("a log's origin and a position", _is_position)
 ONE = Form("1", lambda value: type(value) is int and value == 1)
+LATER_NUMBER = Form("2 to 9999", lambda value: type(value) is int and 2 <= value <= 9999)
+TERM = Form("a number from 1", lambda value: type(value) is int and 1 <= value <= 2**31)
+SIGNATURE = Form("a signature of 64 bytes", _bytes_of(64))
+RECOVERY = Form(
+    "a map of key (32 bytes) and signature (64 bytes)",
+    lambda value: (
+        type(value) is dict
+        and list(value) == ["key", "signature"]
+        and _is_hash(value["key"])
+        and SIGNATURE.fits(value["signature"])
+    ),
+)
+FILES = Form(
+    f"a map of 1 to {MAX_FILES} texts",
+    lambda value: (
+        type(value) is dict
+        and 0 < len(value) <= MAX_FILES
+        and all(type(item) is str for item in value.values())
+    ),
+)
 TWO_NOTES = Form("two signed notes", lambda value: _is_texts(value) and len(value) == 2)  # type: ignore[arg-type]  # a list by then
 
 
@@ -123,6 +144,7 @@ TWO_NOTES = Form("two signed notes", lambda value: _is_texts(value) and len(valu
 class Kind:
     """One kind: the fields of its body, whether a person must sign it, and whether all members know it.
 
+    A body may also have the fields of `more`, all of them or none; where both name one, `more` says its form.
     What makes members, people and time is `public`: were it told to some alone, others would decide
     differently from the same entries.
     """
@@ -130,12 +152,16 @@ class Kind:
     fields: Mapping[str, Form]
     signed: bool = False
     public: bool = False
+    more: Mapping[str, Form] = field(default_factory=dict)
 
 
 KINDS: Mapping[str, Kind] = {
     "log.open": Kind(
-        {"founding": BYTES, "keys": KEYS, "number": ONE, "organization": NAME, "title": TITLE}, public=True
+        {"founding": BYTES, "keys": KEYS, "number": ONE, "organization": NAME, "title": TITLE},
+        public=True,
+        more={"number": LATER_NUMBER, "pin": TEXT, "recovery": RECOVERY},
     ),
+    "keys.rotate": Kind({"keys": KEYS, "new": SIGNATURE, "old": SIGNATURE}, public=True),
     "person.grant": Kind({"key": HASH, "name": NAME, "roles": NAMES}, public=True),
     "person.revoke": Kind({"key": HASH}, public=True),
     "node.address": Kind({"certificate": _or_nil(CERTIFICATE), "url": _or_nil(URL)}, public=True),
@@ -145,10 +171,17 @@ KINDS: Mapping[str, Kind] = {
     ),
     "seen": Kind({"heads": TEXTS}, public=True),
     "evidence": Kind({"notes": TWO_NOTES, "origin": TEXT, "proof": HASHES}, public=True),
+    "evidence.files": Kind({"accused": TEXT, "files": FILES, "form": WORD}, public=True),
     "memo": Kind({"text": TEXT}),
     "event": Kind({"capture": HASH, "context": TEXT, "event": TEXT, "hash": HASH}),
     "agreement.propose": Kind({"document": BYTES, "replaces": _or_nil(HASH), "until": _or_nil(TIME)}),
     "agreement.sign": Kind({"agreement": HASH, "party": NAME, "proposal": HASH}, signed=True),
+    "agreement.withdraw": Kind({"agreement": HASH, "proposal": HASH}),
+    "agreement.decline": Kind({"agreement": HASH, "proposal": HASH}, signed=True),
+    "agreement.terminate": Kind({"agreement": HASH, "party": NAME, "text": TEXT}, signed=True),
+    "timekeeper.replace": Kind(
+        {"agreement": HASH, "head": TEXT, "term": TERM, "timekeeper": NAME}, signed=True, public=True
+    ),
     "fact": Kind({"agreement": HASH, "attachments": HASHES, "cites": HASHES, "fields": FIELDS, "name": WORD}),
     "confirm": Kind({"agreement": HASH, "fact": HASH}, signed=True),
     "counted": Kind({"agreement": HASH, "entries": HASHES}),
@@ -161,8 +194,10 @@ KINDS: Mapping[str, Kind] = {
             "outcome": HASH,
             "rule": WORD,
             "timekeeper": POSITION,
-        }
+        },
+        more={"key": WORD},
     ),
+    "correction": Kind({"agreement": HASH, "decision": HASH, "effects": EFFECTS, "text": TEXT}, signed=True),
 }
 
 
@@ -175,13 +210,18 @@ def check_body(kind: str, body: Mapping[str, object], where: str) -> None:
     known = KINDS.get(kind)
     if known is None:
         return
-    if body.keys() != known.fields.keys():
+    fields = (
+        {**known.fields, **known.more}
+        if body.keys() & known.more.keys() - known.fields.keys()
+        else known.fields
+    )
+    if body.keys() != fields.keys():
         raise MalformedError(
             f"{where} body of kind {kind}",
             found=f"fields {', '.join(sorted(body)) or 'none'}",
-            expected=f"exactly {', '.join(known.fields) or 'none'}",
+            expected=f"exactly {', '.join(sorted(fields)) or 'none'}",
         )
-    for name, form in known.fields.items():
+    for name, form in fields.items():
         if not form.fits(body[name]):
             raise MalformedError(
                 f"{where} body of kind {kind}, field {name}", found=short(body[name]), expected=form.words
