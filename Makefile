@@ -5,7 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types bench clean
+.PHONY: env demo test lint types bench clean
+
+env: $(READY)  ## The environment alone.
 
 demo: $(READY)  ## Four firms, four nodes: the whole job in under a minute.
 	@$(BIN)/tally demo
