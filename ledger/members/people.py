@@ -9,14 +9,16 @@ A grant or revocation takes effect from the entry after it, in the log of the or
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from ledger.errors import ForbiddenError, short
+from ledger.errors import ForbiddenError, InvalidError, short
 from ledger.log.encoding import Value, encode
-from ledger.log.signature import check_signature, public_key, sign
+from ledger.log.signature import check_public_key, check_signature, public_key, sign
 from ledger.log.statement import ALGORITHM, PersonSignature, Statement, body_hash
+from ledger.members.growing import GrowingMap, Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,10 @@ class Person:
     def acts_at(self, seq: int) -> bool:
         """Whether the grant holds for the entry at position `seq`."""
         return self.granted_at < seq and (self.revoked_at is None or seq <= self.revoked_at)
+
+
+Grants = GrowingMap[bytes, Row[Person]]
+"""The people of a log by key id, each with every grant that they ever had there, oldest first."""
 
 
 def key_id(public: bytes) -> bytes:
@@ -57,7 +63,7 @@ def sign_as_person(
 
 
 def check_person_signatures(
-    people: Mapping[bytes, tuple[Person, ...]], *, origin: str, seq: int, statement: Statement
+    people: Mapping[bytes, Sequence[Person]], *, origin: str, seq: int, statement: Statement
 ) -> tuple[Person, ...]:
     """Check every signature of a statement at one position of a log; gives the people who signed.
 
@@ -70,7 +76,7 @@ def check_person_signatures(
     where = f"{origin} entry {seq}"
     signers = []
     for signature in statement.signatures:
-        person = next((p for p in people.get(signature.key, ()) if p.acts_at(seq)), None)
+        person = _acting(people.get(signature.key, ()), seq)
         if person is None:
             raise ForbiddenError(
                 f"{where} signature",
@@ -95,3 +101,36 @@ def check_person_signatures(
         check_signature(person.key, message, signature.signature, f"{where} signature of {person.name}")
         signers.append(person)
     return tuple(signers)
+
+
+def with_grant(people: Grants | None, seq: int, statement: Statement) -> Grants:
+    """The people of a log after a `person.grant`; the same where the key may not be enrolled."""
+    people = GrowingMap() if people is None else people
+    public = statement.data("key")
+    try:
+        check_public_key(public, "person.grant key")
+    except InvalidError:
+        return people
+    person = Person(name=statement.text("name"), key=public, roles=statement.texts("roles"), granted_at=seq)
+    identity = key_id(public)
+    return people.with_item(identity, _ended(people.get(identity) or Row(), seq).added(person))
+
+
+def with_revocation(people: Grants | None, seq: int, statement: Statement) -> Grants:
+    """The people of a log after a `person.revoke`."""
+    people = GrowingMap() if people is None else people
+    identity = statement.data("key")
+    grants = people.get(identity)
+    return people if grants is None else people.with_item(identity, _ended(grants, seq))
+
+
+def _ended(grants: Row[Person], seq: int) -> Row[Person]:
+    if not grants or grants[-1].revoked_at is not None:
+        return grants
+    return grants.ended(replace(grants[-1], revoked_at=seq))
+
+
+def _acting(grants: Sequence[Person], seq: int) -> Person | None:
+    """Of the grants of one key, in the order of their positions, the one that holds at a position."""
+    at = bisect_left(grants, seq, key=lambda grant: grant.granted_at)
+    return grants[at - 1] if at and grants[at - 1].acts_at(seq) else None

@@ -1,38 +1,37 @@
-"""The roster: who is a member, with which keys, addresses and people, as a fold over entries.
+"""The roster: who is a member, with which keys, logs, addresses and people.
 
-Fold every statement of the kinds in `ROSTER_KINDS`, each log's in the order of its positions; logs may
-come in any order. The founder's log admits (votes come with a later version of the policy).
-
-Whoever writes a log may write anything into it, so what may not be changes nothing, for every reader alike:
-a grant of a key that may not be enrolled; an admission with such a key, or with the witness key of another
-member. (A cosignature names no witness. Two members with one witness key would count twice.)
+It is a value; `ledger.members.folding` makes it out of entries.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 
-from ledger.errors import ForbiddenError, InvalidError, MissingError, TallyError
-from ledger.log.note import COSIGNATURE, ED25519, VerifierKey
+from ledger.errors import MissingError
+from ledger.log.checkpoint import Checkpoint
+from ledger.log.note import COSIGNATURE, VerifierKey
 from ledger.log.origin import format_origin, format_witness_name, parse_origin
-from ledger.log.signature import check_public_key
 from ledger.log.statement import Statement
-from ledger.members.network import Founding, MemberKeys, check_keys, network_id, parse_founding, parse_keys
-from ledger.members.people import Person, key_id
-
-ROSTER_KINDS = frozenset({"network.invite", "network.admit", "node.address", "person.grant", "person.revoke"})
+from ledger.members.eras import KeyEra, MemberLog, WitnessEra, member_vkey, open_member_log
+from ledger.members.growing import GrowingMap, Row
+from ledger.members.network import Founding, MemberKeys, network_id, parse_founding, parse_keys
+from ledger.members.people import Grants, Person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """An organization in the network. `opening` is its entry 0's leaf hash, None for the founder."""
+    """An organization in the network, with the keys that it has now.
+
+    `opening` is the leaf hash of entry 0 of its first log, None for the founder. `admitted_ms` is the time
+    of the entry that admitted it, 0 for the founder.
+    """
 
     organization: str
     title: str
     keys: MemberKeys
     opening: bytes | None = None
+    admitted_ms: int = 0
 
     @classmethod
     def of_opening(cls, statement: Statement, leaf: bytes | None = None) -> Member:
@@ -63,18 +62,36 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roster:
-    """Everything that is known about the members of one network."""
+    """Everything that is known about the members of one network.
+
+    `members_logs`: by organization, oldest first. `cosigning`: by organization, the eras of its witness key
+    by key id. `people`: by origin, since a grant in one log does not count in the next. `ends`: where a
+    later log ended a log. `discredited`: public keys of witnesses that cosigned two histories of one log.
+    """
 
     founding: Founding
     network: bytes
     members: Mapping[str, Member]
+    members_logs: Mapping[str, tuple[MemberLog, ...]] = field(default_factory=dict)
+    cosigning: Mapping[str, GrowingMap[bytes, WitnessEra]] = field(default_factory=dict)
     addresses: Mapping[str, Address] = field(default_factory=dict)
-    people: Mapping[str, Mapping[bytes, tuple[Person, ...]]] = field(default_factory=dict)
-    invitations: Mapping[bytes, Invitation] = field(default_factory=dict)
+    people: Mapping[str, Grants] = field(default_factory=dict)
+    invitations: GrowingMap[bytes, Invitation] = field(default_factory=GrowingMap)
+    ends: Mapping[str, Checkpoint] = field(default_factory=dict)
+    discredited: frozenset[bytes] = frozenset()
 
     def origin(self, organization: str) -> str:
-        """The name of an organization's log."""
-        return format_origin(organization, self.network)
+        """The name of an organization's current log; of one that is no member, of its first."""
+        logs = self.members_logs.get(organization)
+        return logs[-1].origin if logs else format_origin(organization, self.network)
+
+    def logs(self, organization: str) -> tuple[str, ...]:
+        """All logs of a member, oldest first."""
+        return tuple(log.origin for log in self.members_logs.get(organization, ()))
+
+    def next_origin(self, organization: str) -> str:
+        """The name of the log that a member would open next."""
+        return format_origin(organization, self.network, len(self.logs(organization)) + 1)
 
     def member(self, organization: str) -> Member:
         """A member by name.
@@ -92,169 +109,140 @@ class Roster:
             ) from None
 
     def member_of(self, origin: str) -> Member:
-        """The member whose log has this name.
+        """The member one of whose logs has this name.
+
+        Raises:
+            MissingError: no member's log is called that.
+        """
+        return self.member(parse_origin(self.log(origin).origin).organization)
+
+    def log(self, origin: str) -> MemberLog:
+        """A member's log by name.
 
         Raises:
             MissingError: no member's log is called that.
         """
         organization = parse_origin(origin).organization
-        if origin != self.origin(organization):
+        logs = self.members_logs.get(organization, ())
+        found = next((log for log in logs if log.origin == origin), None)
+        if found is not None:
+            return found
+        first = format_origin(organization, self.network)
+        if origin == first or (logs and origin.startswith(f"{first}/")):
+            self.member(organization)
             raise MissingError(
-                f"log {origin}", found="a log of another network", expected=self.origin(organization)
+                f"log {origin}", found="a log that nobody opened", expected=self.origin(organization)
             )
-        return self.member(organization)
+        raise MissingError(
+            f"log {origin}", found="a log of another network", expected=self.origin(organization)
+        )
 
-    def log_key(self, organization: str) -> VerifierKey:
-        """The key that signs the checkpoints of an organization's log."""
-        return _vkey(self.origin(organization), ED25519, self.member(organization).keys.log)
+    def log_key(self, origin: str, size: int | None = None) -> VerifierKey:
+        """The key that signs notes of a log of this size; without a size, the newest."""
+        log = self.log(origin)
+        return log.eras[-1].key if size is None else log.era_of(size).key
+
+    def log_keys(self, origin: str) -> tuple[KeyEra, ...]:
+        """All keys that signed notes of a log, oldest first."""
+        return tuple(self.log(origin).eras)
+
+    def turn_after(self, origin: str, size: int) -> int | None:
+        """Where the era ends whose key signs notes of the sizes above `size`; None where it has no end."""
+        logs = self.members_logs.get(parse_origin(origin).organization, ())
+        log = next((log for log in logs if log.origin == origin), None)
+        return log.era_of(size + 1).end if log else None
+
+    def end_of(self, origin: str) -> Checkpoint | None:
+        """The pin, where a later log ended this one."""
+        return self.ends.get(origin)
+
+    def is_beyond(self, origin: str, seq: int) -> bool:
+        """Whether an entry lies beyond the pin of its log, where it counts for nothing."""
+        end = self.ends.get(origin)
+        return end is not None and seq >= end.size
 
     def witness_key(self, organization: str) -> VerifierKey:
         """The key by which an organization cosigns others' checkpoints."""
-        name = format_witness_name(organization, self.network)
-        return _vkey(name, COSIGNATURE, self.member(organization).keys.witness)
+        return _witness_vkey(organization, self.network, self.member(organization).keys.witness)
+
+    def witness_keys(self, organization: str) -> tuple[WitnessEra, ...]:
+        """All keys by which an organization cosigned, oldest first."""
+        return tuple(self.cosigning.get(organization, {}).values())
+
+    def witness_era(self, organization: str, key: bytes) -> WitnessEra | None:
+        """The witness key of an organization with this key id of four bytes."""
+        eras = self.cosigning.get(organization)
+        return eras.get(key) if eras else None
 
     def witnesses(self, writer: str) -> tuple[str, ...]:
-        """The witness set for a writer's log: the policy's organizations without the writer."""
+        """The witness set for a writer's log: the policy's organizations without the writer, and without
+        those whose witness key is discredited."""
         named = self.founding.policy.witnesses
         names = self.members if named is None else [name for name in named if name in self.members]
-        return tuple(sorted(name for name in names if name != writer))
+        return tuple(sorted(name for name in names if name != writer and not self.is_discredited(name)))
+
+    def is_discredited(self, organization: str) -> bool:
+        """Whether a member's witness key, as it is now, is proven to have cosigned two histories."""
+        return bool(self.discredited) and self.members[organization].keys.witness in self.discredited
 
     def witnesses_needed(self, writer: str) -> int:
         """How many cosignatures make an entry of this writer witnessed: more than half of the set."""
         return len(self.witnesses(writer)) // 2 + 1
 
-    def people_of(self, organization: str) -> Mapping[bytes, tuple[Person, ...]]:
-        """The people of an organization by key id, with every grant that they ever had."""
-        return self.people.get(organization, {})
+    def as_of(self, time_ms: int) -> Roster:
+        """The roster with those alone who were members at a time, none of them discredited.
+
+        For questions whose answer must not change with what happens later.
+        """
+        members = {name: member for name, member in self.members.items() if member.admitted_ms <= time_ms}
+        return replace(self, members=members, discredited=frozenset())
+
+    def people_of(self, origin: str) -> Mapping[bytes, Row[Person]]:
+        """The people whom a log granted roles, by key id, with every grant that they ever had there."""
+        return self.people.get(origin, {})
 
 
 def found_roster(founding: bytes) -> Roster:
     """The roster of a network in which nothing has happened but its founding."""
     parsed = parse_founding(founding)
     founder = Member(organization=parsed.founder, title=parsed.title, keys=parsed.keys)
-    return Roster(founding=parsed, network=network_id(founding), members={parsed.founder: founder})
+    empty = Roster(founding=parsed, network=network_id(founding), members={})
+    return enrolled(empty, founder)
 
 
-def fold_roster(roster: Roster, *, origin: str, seq: int, leaf: bytes, statement: Statement) -> Roster:
-    """The roster after one more statement; statements that change nothing give the same roster."""
-    organization = parse_origin(origin).organization
-    match statement.kind:
-        case "node.address":
-            address = _address(statement)
-            return replace(roster, addresses={**roster.addresses, organization: address})
-        case "person.grant":
-            return _fold_grant(roster, organization, seq, statement)
-        case "person.revoke":
-            return _fold_revoke(roster, organization, seq, statement)
-        case "network.invite" if organization == roster.founding.founder:
-            invitation = Invitation(
-                organization=statement.text("organization"), secret=statement.data("secret")
-            )
-            return replace(roster, invitations={**roster.invitations, leaf: invitation})
-        case "network.admit" if organization == roster.founding.founder:
-            return _fold_admission(roster, statement)
-        case _:
-            return roster
+def unfolded(roster: Roster) -> Roster:
+    """The roster before anything was folded, but for what is known of the ends of logs."""
+    founding = roster.founding
+    founder = Member(organization=founding.founder, title=founding.title, keys=founding.keys)
+    empty = Roster(founding=founding, network=roster.network, members={}, ends=roster.ends)
+    return enrolled(empty, founder)
 
 
-def check_admission(roster: Roster, invite: bytes, organization: str, keys: MemberKeys | None = None) -> None:
-    """Check that an invitation (its leaf hash) still admits an organization, with these keys if given.
-
-    Raises:
-        ForbiddenError: no such invitation, for somebody else, or already used.
-        InvalidError: a key may not be enrolled, or is the witness key of another member.
-    """
-    invitation = roster.invitations.get(invite)
-    where = f"admission of {organization}"
-    if invitation is None or invitation.organization != organization:
-        raise ForbiddenError(
-            where,
-            found="no invitation in that name",
-            expected="an invitation that the founder recorded",
-            action="ask a member for an invitation file",
-        )
-    if organization in roster.members:
-        raise ForbiddenError(
-            where,
-            found="a member of that name already",
-            expected="a new name",
-            action="ask for an invitation in another name",
-        )
-    if keys is not None:
-        _check_new_keys(roster, keys, where)
-
-
-def _check_new_keys(roster: Roster, keys: MemberKeys, where: str) -> None:
-    check_keys(keys, where)
-    owner = next((m.organization for m in roster.members.values() if m.keys.witness == keys.witness), None)
-    if owner is not None:
-        raise InvalidError(
-            f"{where}, witness key",
-            found=f"the witness key of {owner}",
-            expected="a key of its own",
-            action="make a new home, which makes new keys",
-        )
-
-
-@lru_cache(maxsize=4096)
-def _vkey(name: str, key_type: int, public: bytes) -> VerifierKey:
-    # Cached because a key is held against the curve each time that a value of it is made.
-    return VerifierKey(name=name, key_type=key_type, public_key=public)
-
-
-def _address(statement: Statement) -> Address:
-    url, certificate = statement.body["url"], statement.body["certificate"]
-    return Address(
-        url=None if url is None else statement.text("url"),
-        certificate=None if certificate is None else statement.data("certificate"),
+def enrolled(roster: Roster, member: Member) -> Roster:
+    """The roster with one more member, whose keys may be enrolled, and its first log."""
+    name = member.organization
+    origin = format_origin(name, roster.network)
+    log = open_member_log(origin, member.keys, member.opening)
+    enrolled = replace(
+        roster,
+        members={**roster.members, name: member},
+        members_logs={**roster.members_logs, name: (log,)},
     )
+    return with_witness_key(enrolled, name, None, 0)
 
 
-def _fold_admission(roster: Roster, statement: Statement) -> Roster:
-    organization = statement.text("organization")
-    keys = parse_keys(statement.body["keys"], f"admission of {organization}")
-    try:
-        check_admission(roster, statement.data("invite"), organization, keys)
-    except TallyError:
+def with_witness_key(roster: Roster, organization: str, before: bytes | None, time_ms: int) -> Roster:
+    """The roster with a member's newest witness key, after another one or as its first."""
+    vkey = roster.witness_key(organization)
+    if before == vkey.public_key:
         return roster
-    member = Member(
-        organization=organization,
-        title=statement.text("title"),
-        keys=keys,
-        opening=statement.data("open"),
-    )
-    return replace(roster, members={**roster.members, organization: member})
+    eras = roster.cosigning.get(organization) or GrowingMap()
+    if before is not None:
+        old = _witness_vkey(organization, roster.network, before)
+        eras = eras.with_item(old.key_id, WitnessEra(key=old, superseded_ms=time_ms))
+    eras = eras.with_item(vkey.key_id, WitnessEra(key=vkey))
+    return replace(roster, cosigning={**roster.cosigning, organization: eras})
 
 
-def _fold_grant(roster: Roster, organization: str, seq: int, statement: Statement) -> Roster:
-    public = statement.data("key")
-    try:
-        check_public_key(public, "person.grant key")
-    except InvalidError:
-        return roster
-    person = Person(
-        name=statement.text("name"),
-        key=public,
-        roles=statement.texts("roles"),
-        granted_at=seq,
-    )
-    people = dict(roster.people_of(organization))
-    identity = key_id(public)
-    earlier = tuple(
-        replace(p, revoked_at=seq) if p.revoked_at is None else p for p in people.get(identity, ())
-    )
-    people[identity] = (*earlier, person)
-    return replace(roster, people={**roster.people, organization: people})
-
-
-def _fold_revoke(roster: Roster, organization: str, seq: int, statement: Statement) -> Roster:
-    identity = statement.data("key")
-    people = dict(roster.people_of(organization))
-    if identity not in people:
-        return roster
-    people[identity] = _ended(people[identity], seq)
-    return replace(roster, people={**roster.people, organization: people})
-
-
-def _ended(grants: tuple[Person, ...], seq: int) -> tuple[Person, ...]:
-    return tuple(replace(grant, revoked_at=seq) if grant.revoked_at is None else grant for grant in grants)
+def _witness_vkey(organization: str, network: bytes, public: bytes) -> VerifierKey:
+    return member_vkey(format_witness_name(organization, network), COSIGNATURE, public)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from ledger.errors import InvalidError, MalformedError, TallyError
 from ledger.log.encoding import Value, encode
 from ledger.log.entry import Entry, commit_to
-from ledger.log.kinds import KINDS
+from ledger.log.kinds import KINDS, Form, check_body
 from ledger.log.statement import (
     Statement,
     client_nonce,
@@ -24,7 +25,7 @@ from ledger.log.statement import (
     parse_statement,
     write_nonce,
 )
-from ledger.members.roster import ROSTER_KINDS
+from ledger.members.folding import ROSTER_KINDS
 
 SALT = b"s" * 16
 
@@ -51,7 +52,7 @@ def test_a_statement_reads_back_as_written() -> None:
 
 def test_what_makes_members_and_people_and_time_is_told_to_all() -> None:
     public = {name for name, kind in KINDS.items() if kind.public}
-    assert public == ROSTER_KINDS | {"log.open", "seen", "evidence", "tick"}
+    assert public == ROSTER_KINDS | {"seen", "evidence", "evidence.files", "tick", "timekeeper.replace"}
 
 
 def test_a_grant_for_some_members_alone_is_no_grant() -> None:
@@ -123,9 +124,56 @@ def test_a_kind_that_is_not_known_is_read() -> None:
 
 @pytest.mark.parametrize("kind", sorted(name for name, kind in KINDS.items() if kind.signed))
 def test_a_kind_that_a_person_must_sign_is_refused_unsigned(kind: str) -> None:
-    body = {name: "x" if name == "party" else bytes(32) for name in KINDS[kind].fields}
     with pytest.raises(MalformedError, match="a person's signature"):
-        format_statement(memo(kind=kind, body=body))
+        format_statement(memo(kind=kind, body=body_of(KINDS[kind].fields)))
+
+
+def body_of(fields: Mapping[str, Form]) -> dict[str, Value]:
+    """Some body whose fields have these forms."""
+    values: tuple[Value, ...] = (
+        "x",
+        1,
+        2,
+        bytes(32),
+        bytes(64),
+        [],
+        {},
+        ["x", "y"],
+        ["x", 1],
+        {"x": "y"},
+        {"key": bytes(32), "signature": bytes(64)},
+        {name: bytes(32) for name in ("log", "node", "recovery", "witness")},
+        "https://x",
+    )
+    return {name: next(value for value in values if form.fits(value)) for name, form in fields.items()}
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_body_needs_each_of_its_fields_and_no_other(kind: str) -> None:
+    body = body_of(KINDS[kind].fields)
+    check_body(kind, body, "test")
+    for wrong in ({**body, "zz": 1}, *({k: v for k, v in body.items() if k != name} for name in body)):
+        with pytest.raises(MalformedError, match=f"body of kind {kind}"):
+            check_body(kind, wrong, "test")
+
+
+@pytest.mark.parametrize("kind", sorted(name for name, kind in KINDS.items() if kind.more))
+def test_the_further_fields_of_a_kind_stand_all_or_none(kind: str) -> None:
+    known = KINDS[kind]
+    body = body_of({**known.fields, **known.more})
+    check_body(kind, body, "test")
+    further = [name for name in known.more if name not in known.fields]
+    for name in further if len(further) > 1 else ():
+        with pytest.raises(MalformedError, match=f"body of kind {kind}"):
+            check_body(kind, {k: v for k, v in body.items() if k != name}, "test")
+
+
+@pytest.mark.parametrize("number", [0, 1, 10_000, True, "2"])
+def test_a_later_log_has_a_number_from_2_to_9999(number: Value) -> None:
+    known = KINDS["log.open"]
+    body = body_of({**known.fields, **known.more})
+    with pytest.raises(MalformedError, match="field number"):
+        check_body("log.open", {**body, "number": number}, "test")
 
 
 @pytest.mark.parametrize(

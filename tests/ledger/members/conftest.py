@@ -8,6 +8,7 @@ import pytest
 
 from ledger.log.signature import public_key
 from ledger.log.statement import Statement
+from ledger.members.folding import Folding, fold_roster
 from ledger.members.network import (
     Founding,
     MemberKeys,
@@ -16,7 +17,7 @@ from ledger.members.network import (
     network_id,
     recovery_hash,
 )
-from ledger.members.roster import Roster, fold_roster, found_roster
+from ledger.members.roster import Roster, found_roster
 
 
 def seed(name: str) -> bytes:
@@ -49,12 +50,28 @@ class Network:
         leaf = f"{organization} {seq}".encode().ljust(32, b"-")
         self.roster = fold_roster(
             self.roster,
-            origin=self.roster.origin(organization),
-            seq=seq,
-            leaf=leaf,
-            statement=Statement(kind=kind, audience=None, body=body, nonce=bytes(16)),  # type: ignore[arg-type]  # bodies of tests
+            Folding(
+                origin=self.roster.origin(organization),
+                seq=seq,
+                leaf=leaf,
+                time_ms=seq * 1000,
+                statement=Statement(kind=kind, audience=None, body=body, nonce=bytes(16)),  # type: ignore[arg-type]  # bodies of tests
+            ),
         )
         return leaf
+
+    def fold_at(
+        self, origin: str, seq: int, kind: str, body: dict[str, object], time_ms: int = 0, leaf: bytes = b""
+    ) -> None:
+        """Fold a statement of any log at any position and time."""
+        folding = Folding(
+            origin=origin,
+            seq=seq,
+            leaf=leaf or f"{origin} {seq}".encode().ljust(32, b"-")[:32],
+            time_ms=time_ms,
+            statement=Statement(kind=kind, audience=None, body=body, nonce=bytes(16)),  # type: ignore[arg-type]  # bodies of tests
+        )
+        self.roster = fold_roster(self.roster, folding)
 
     def admit(self, organization: str) -> None:
         """Invite and admit an organization."""

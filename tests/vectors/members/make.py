@@ -7,16 +7,17 @@ A vector that changes is a format that changed. If that is meant, remove the fil
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from contracts.document import agreement_hash
-from ledger.log.checkpoint import Checkpoint, seal_checkpoint, witness_vkey
+from ledger.log.checkpoint import Checkpoint, cosign, seal_checkpoint, witness_vkey
 from ledger.log.encoding import Value
 from ledger.log.entry import Entry, commit_to, format_entry, leaf_hash
-from ledger.log.note import log_vkey
+from ledger.log.kinds import KINDS
+from ledger.log.note import add_signatures, log_vkey
 from ledger.log.origin import format_origin, format_witness_name
 from ledger.log.signature import public_key
 from ledger.log.statement import Statement, body_hash, format_statement, write_nonce
@@ -32,7 +33,9 @@ from ledger.members.network import (
     recovery_hash,
 )
 from ledger.members.people import key_id, sign_as_person, signed_bytes
+from ledger.members.reopening import Reopening, opening_message, seal_opening
 from ledger.members.roster import Address
+from ledger.members.rotation import rotation_message, seal_rotation
 
 FOLDER = Path(__file__).parent
 TIME_MS = 1_700_000_000_000
@@ -148,20 +151,118 @@ def bodies() -> dict[str, Mapping[str, Value]]:
     }
 
 
+def rotated_keys() -> MemberKeys:
+    """The keys that acme takes by a rotation."""
+    log, recovery, witness = (public_key(made(f"acme {name} 2")) for name in ("log", "recovery", "witness"))
+    return MemberKeys(log=log, node=keys_of("acme").node, recovery=recovery_hash(recovery), witness=witness)
+
+
+def later_opening() -> Reopening:
+    """What opens the second log of acme, which ended with two entries."""
+    head = Frontier().extended([made("leaf"), made("another leaf")])
+    pin = seal_checkpoint(Checkpoint(origin=ORIGIN, size=2, root=head.root()), made("acme log"))
+    witness = cosign(pin, format_witness_name("bolt", NETWORK), made("bolt witness"), TIME_MS // 1000)
+    return Reopening(
+        founding=FOUNDING,
+        organization="acme",
+        title="Acme Ltd",
+        number=2,
+        keys=keys_of("acme again"),
+        pin=add_signatures(pin, witness),
+    )
+
+
+def later_bodies() -> dict[str, Mapping[str, Value]]:
+    """Bodies of the kinds, and forms of kinds, that came after the first network."""
+    rotation = seal_rotation(
+        ORIGIN,
+        before=keys_of("acme"),
+        after=rotated_keys(),
+        old_seed=made("acme log"),
+        new_seed=made("acme log 2"),
+    )
+    agreed: dict[str, Value] = {"agreement": AGREEMENT}
+    proposed = {**agreed, "proposal": made("proposal")}
+    decision = bodies()["decision"]
+    return {
+        "keys.rotate": rotation,
+        "log.open": seal_opening(later_opening(), made("acme recovery")),
+        "evidence.files": {
+            "accused": f"{ORIGIN}/2",
+            "files": {"recovery": keys_of("acme").recovery.hex() + "\n"},
+            "form": "openings",
+        },
+        "agreement.withdraw": proposed,
+        "agreement.decline": proposed,
+        "agreement.terminate": {**agreed, "party": "seller", "text": "by both"},
+        "timekeeper.replace": {**agreed, "head": later_opening().pin, "term": 1, "timekeeper": "port"},
+        "correction": {
+            **agreed,
+            "decision": made("decision"),
+            "effects": [{"kind": "state", "state": "delivered"}],
+            "text": "the clock was wrong",
+        },
+        "decision": {**decision, "key": "lot 7"},
+    }
+
+
+def later_vectors() -> dict[str, Any]:
+    """What is signed for a rotation and for the opening of a later log, and payloads with such bodies."""
+    opened = later_opening()
+    rows = statement_rows(later_bodies(), lambda kind: opened.origin if kind == "log.open" else ORIGIN)
+    return {
+        "rotation": {
+            "origin": ORIGIN,
+            "keys_before": keys_of("acme").as_map(),
+            "keys_after": rotated_keys().as_map(),
+            "message": rotation_message(ORIGIN, keys_of("acme"), rotated_keys()),
+        },
+        "opening": {
+            "origin": opened.origin,
+            "keys": opened.keys.as_map(),
+            "pin": opened.pin,
+            "recovery_key": public_key(made("acme recovery")),
+            "recovery_hash": keys_of("acme").recovery,
+            "message": opening_message(opened.origin, NETWORK, opened.keys, opened.pin),
+        },
+        "statements": rows,
+    }
+
+
 def statement_vectors() -> dict[str, Any]:
     """A payload of each kind with the entry that commits to it; two are signed by a person."""
+    return {
+        "origin": ORIGIN,
+        "person_public_key": public_key(PERSON),
+        "person_key_id": key_id(public_key(PERSON)),
+        "document": DOCUMENT,
+        "agreement_hash": AGREEMENT,
+        "write_nonces": [
+            {"key": key, "index": index, "nonce": write_nonce(key, index)}
+            for key, index in (("k", 0), ("k", 1), ("8e03978e-40d5-43e8-bc93-6894a57f9324", 12))
+        ],
+        "statements": statement_rows(bodies(), lambda kind: ORIGIN),
+    }
+
+
+def statement_rows(
+    made_bodies: Mapping[str, Mapping[str, Value]], origin_of: Callable[[str], str]
+) -> list[dict[str, Any]]:
+    """Payloads with these bodies by kind, each with the entry that commits to it; entries are a chain."""
     rows, prev = [], NETWORK
-    for seq, (kind, body) in enumerate(bodies().items()):
+    for seq, (kind, body) in enumerate(made_bodies.items()):
         nonce, salt = made(f"nonce {kind}", 16), made(f"salt {kind}", 16)
-        signed = kind in ("agreement.sign", "confirm")
+        signed = kind in KINDS and KINDS[kind].signed
+        public = kind in KINDS and KINDS[kind].public
+        origin = origin_of(kind)
         statement = Statement(
             kind=kind,
-            audience=("bolt", "port") if kind.startswith("agreement.") else None,
+            audience=("bolt", "port") if kind.startswith("agreement.") and not public else None,
             body=body,
             nonce=nonce,
             signatures=(
                 sign_as_person(
-                    seed=PERSON, role="director", kind=kind, origin=ORIGIN, nonce=nonce, body=body
+                    seed=PERSON, role="director", kind=kind, origin=origin, nonce=nonce, body=body
                 ),
             )
             if signed
@@ -177,21 +278,10 @@ def statement_vectors() -> dict[str, Any]:
         if signed:
             key = key_id(public_key(PERSON))
             row["signed_bytes"] = signed_bytes(
-                kind=kind, origin=ORIGIN, key=key, role="director", nonce=nonce, body=body
+                kind=kind, origin=origin, key=key, role="director", nonce=nonce, body=body
             )
         rows.append(row)
-    return {
-        "origin": ORIGIN,
-        "person_public_key": public_key(PERSON),
-        "person_key_id": key_id(public_key(PERSON)),
-        "document": DOCUMENT,
-        "agreement_hash": AGREEMENT,
-        "write_nonces": [
-            {"key": key, "index": index, "nonce": write_nonce(key, index)}
-            for key, index in (("k", 0), ("k", 1), ("8e03978e-40d5-43e8-bc93-6894a57f9324", 12))
-        ],
-        "statements": rows,
-    }
+    return rows
 
 
 def invitation_vectors() -> dict[str, Any]:
@@ -219,6 +309,7 @@ def invitation_vectors() -> dict[str, Any]:
 
 FILES = {
     "invitations.json": invitation_vectors,
+    "later.json": later_vectors,
     "networks.json": network_vectors,
     "statements.json": statement_vectors,
 }
