@@ -1,12 +1,14 @@
-"""Evidence: what proves to anyone that the key of a log signed two things that cannot both be true.
+"""Evidence: what proves to anyone that a key signed two things that cannot both be true.
 
-Any of these three, and nothing else:
+Of a log's key any of these three, and nothing else:
 
 - two notes of one size with different roots
 - two notes and a consistency path that reaches the root of the larger from a root of the smaller size
   that is not the one the smaller note signs. The path is a consistency proof; where the smaller size is
   a power of two, a proof leaves that other root out, and here it stands first.
 - two receipts for one position with different entries
+
+Of a witness's key the first two, with its cosignatures in the place of the log's signatures.
 
 It counts only after one's own check. The same thing told twice proves nothing, nor does a path that does
 not fit: that is a failed proof, not a proven failure.
@@ -17,10 +19,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ledger.errors import InvalidError, MalformedError
-from ledger.log.checkpoint import open_checkpoint
-from ledger.log.note import VerifierKey
-from ledger.log.receipt import check_receipt
+from ledger.errors import InvalidError, MalformedError, short
+from ledger.log.checkpoint import Checkpoint, cosignatures, open_checkpoint, parse_checkpoint
+from ledger.log.note import VerifierKey, parse_note
+from ledger.log.receipt import CheckedReceipt, check_receipt
 from ledger.log.tree import (
     HASH_BYTES,
     MAX_PROOF_HASHES,
@@ -54,17 +56,46 @@ def prove_fork_path(reader: HashReader, old: int, new: int) -> list[bytes]:
     return proof if old & (old - 1) else [read_frontier(reader, old).root(), *proof]
 
 
-def check_fork(note_a: str, note_b: str, vkey: VerifierKey, proof: Sequence[bytes] | None = None) -> Fork:
-    """Whether two notes of one log cannot both be true; with a path, `note_a` is the smaller."""
+def check_fork(
+    note_a: str,
+    note_b: str,
+    vkey: VerifierKey,
+    proof: Sequence[bytes] = (),
+    *,
+    vkey_b: VerifierKey | None = None,
+) -> Fork:
+    """Whether two notes of one log cannot both be true; with a path, `note_a` is the smaller.
+
+    `vkey_b` is the key of the second note, where the log's key was rotated in between.
+    """
     first = open_checkpoint(note_a, vkey, "first note")
-    second = open_checkpoint(note_b, vkey, "second note")
+    second = open_checkpoint(note_b, vkey_b or vkey, "second note")
+    return check_heads(first, second, proof)
+
+
+def check_fork_by_witness(
+    note_a: str, note_b: str, vkey: VerifierKey, proof: Sequence[bytes] = ()
+) -> tuple[Fork, tuple[int, int]]:
+    """Whether a witness (a key of type 0x04) cosigned two notes of one log that cannot both be true.
+
+    Gives the times of its cosignatures too, in seconds. Who else signed the notes does not matter.
+    """
+    first, first_s = _open_cosigned(note_a, vkey, "first note")
+    second, second_s = _open_cosigned(note_b, vkey, "second note")
+    return check_heads(first, second, proof), (first_s, second_s)
+
+
+def check_heads(first: Checkpoint, second: Checkpoint, path: Sequence[bytes] = ()) -> Fork:
+    """Whether two heads, both signed by whoever is accused, cannot both be true."""
     where = f"evidence against {first.origin}"
-    if first.size == second.size and not proof:
+    if first.origin != second.origin:
+        raise InvalidError(where, found=f"a head of {short(second.origin)}", expected="two heads of one log")
+    if first.size == second.size and not path:
         form, other = ROOTS, second.root
-    elif proof and 0 < first.size < second.size:
-        _check_path(proof, where)
+    elif path and 0 < first.size < second.size:
+        _check_path(path, where)
         form = PATH
-        other, reached = path_roots(proof, first.size, second.size)
+        other, reached = path_roots(path, first.size, second.size)
         if reached != second.root:
             raise InvalidError(where, found="a path that misses the root", expected="one that reaches it")
     else:
@@ -78,18 +109,33 @@ def check_fork(note_a: str, note_b: str, vkey: VerifierKey, proof: Sequence[byte
     return Fork(form=form, origin=first.origin, place=first.size, first=first.root, second=other)
 
 
-def check_fork_of_entries(receipt_a: str, receipt_b: str, vkey: VerifierKey) -> Fork:
-    """Whether two receipts of one log prove different entries at one position."""
+def check_fork_of_entries(
+    receipt_a: str | bytes, receipt_b: str | bytes, vkey: VerifierKey, *, vkey_b: VerifierKey | None = None
+) -> Fork:
+    """Whether two receipts of one log prove different entries at one position; `vkey_b` as above."""
     first = check_receipt(receipt_a, vkey, where="first receipt")
-    second = check_receipt(receipt_b, vkey, where="second receipt")
+    second = check_receipt(receipt_b, vkey_b or vkey, where="second receipt")
+    return check_two_entries(first, second)
+
+
+def check_two_entries(first: CheckedReceipt, second: CheckedReceipt) -> Fork:
+    """Whether two receipts that were checked prove different entries at one position of one log."""
     origin = first.checkpoint.origin
-    if first.entry.seq != second.entry.seq or first.leaf == second.leaf:
+    one_place = origin == second.checkpoint.origin and first.entry.seq == second.entry.seq
+    if not one_place or first.leaf == second.leaf:
         raise InvalidError(
             f"evidence against {origin}",
             found=f"entries {first.entry.seq} and {second.entry.seq} of one history",
             expected="two entries at one position",
         )
     return Fork(form=ENTRIES, origin=origin, place=first.entry.seq, first=first.leaf, second=second.leaf)
+
+
+def _open_cosigned(note: str, vkey: VerifierKey, where: str) -> tuple[Checkpoint, int]:
+    times = cosignatures(note, [vkey], where)
+    if vkey.name not in times:
+        raise InvalidError(where, found="no cosignature by this key", expected=f"one by {vkey.name}")
+    return parse_checkpoint(parse_note(note, where).text, where), times[vkey.name]
 
 
 def _check_path(path: Sequence[bytes], where: str) -> None:

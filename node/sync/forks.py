@@ -14,11 +14,13 @@ from ledger.errors import InvalidError, TooLargeError
 from ledger.log.checkpoint import parse_checkpoint
 from ledger.log.entry import leaf_hash
 from ledger.log.note import parse_note
+from ledger.log.origin import parse_origin
 from ledger.log.tree import Frontier, path_roots
 from node.node import Node
 from node.store.reader import StoredNote
-from node.sync.evidence import ForkProof, check_note_fits, record_fork
+from node.sync.evidence import check_note_fits, make_fork, record_evidence
 from node.sync.notes import OpenedNote
+from node.sync.openings import try_two_openings
 from node.sync.peer import Peer
 from node.sync.wire import Batch, PullRequest, parse_batch
 from node.sync.workers import Offload
@@ -38,6 +40,9 @@ async def seek_fork(node: Node, offload: Offload, peer: Peer, origin: str) -> bo
     kept = _kept_note(node, origin)
     if kept is None:
         return False
+    if parse_origin(origin).number > 1:
+        first = await _ask(offload, peer, origin, 0, 1)
+        await offload(lambda: try_two_openings(node, first))
     probe = await _ask(offload, peer, origin, kept.size, 0)
     told = await offload(lambda: check_note_fits(node, probe.checkpoint))
     if told.checkpoint.size <= kept.size:
@@ -77,9 +82,7 @@ def _judge(node: Node, kept: StoredNote, told: OpenedNote, path: Sequence[bytes]
     other, _ = path_roots(path, kept.size, told.checkpoint.size)
     if other == root:
         return False
-    record_fork(
-        node, ForkProof(origin=told.checkpoint.origin, notes=(kept.note, told.note), proof=tuple(path))
-    )
+    record_evidence(node, make_fork(node.state.roster, kept.note, told.note, tuple(path)))
     return True
 
 

@@ -15,10 +15,13 @@ from ledger.log.checkpoint import Checkpoint, cosign, format_checkpoint, seal_ch
 from ledger.log.encoding import encode
 from ledger.log.entry import Entry, commit_to, format_entry, leaf_hash
 from ledger.log.evidence import prove_fork_path
+from ledger.log.evidence_files import entries_evidence, fork_evidence, format_evidence, witness_evidence
 from ledger.log.note import add_signatures, log_vkey
 from ledger.log.origin import format_origin, format_witness_name
-from ledger.log.receipt import prove_receipt
+from ledger.log.policy import format_policy, parse_policy
+from ledger.log.receipt import Shown, prove_receipt
 from ledger.log.signature import public_key, sign
+from ledger.log.statement import Statement, format_statement
 from ledger.log.tile import Edge, TileReader, entries_path, format_bundle, log_path, tile_path
 from ledger.log.tree import Frontier, prove_consistency, prove_inclusion
 from ledger.log.witness import AddCheckpoint, format_add_checkpoint
@@ -171,12 +174,114 @@ def note_vectors() -> dict[str, Any]:
     }
 
 
+def evidence_vectors() -> dict[str, Any]:
+    """The files of a piece of evidence of each kind that needs a log alone, as texts by name."""
+    rows, other = log(), leaves(20)
+    hashes = [row["leaf"] for row in rows]
+    reader, key = _reader_of(hashes), log_vkey(ORIGIN, LOG_SEED)
+    witness = witness_vkey(WITNESS_NAME, WITNESS_SEED)
+    note_8 = seal_checkpoint(_head(other[:8]), LOG_SEED)
+    note_20 = seal_checkpoint(_head(hashes), LOG_SEED)
+    notes_13 = [seal_checkpoint(_head(each[:13]), LOG_SEED) for each in (hashes, other)]
+    lines = [cosign(note, WITNESS_NAME, WITNESS_SEED, TIME_S) for note in notes_13]
+    cosigned = [add_signatures(note, line) for note, line in zip(notes_13, lines, strict=True)]
+    lone = Entry(seq=0, prev=NETWORK_ID, time_ms=0, kind="log.open", size=0, commit=bytes(32))
+    second = format_entry(lone)
+    lone_note = seal_checkpoint(_head([leaf_hash(second)]), LOG_SEED)
+    receipts = (
+        prove_receipt(reader, entry=rows[0]["entry"], checkpoint=note_20),
+        prove_receipt(_reader_of([leaf_hash(second)]), entry=second, checkpoint=lone_note),
+    )
+    pieces = {
+        "equal": fork_evidence(cosigned[0], cosigned[1], (), key, key),
+        "longer": fork_evidence(note_8, note_20, tuple(prove_fork_path(reader, 8, 20)), key, key),
+        "witness": witness_evidence(cosigned[0], cosigned[1], (), witness),
+        "entries": entries_evidence(*receipts, key, key),
+    }
+    return {
+        name: {file: data.decode() for file, data in format_evidence(piece).items()}
+        for name, piece in pieces.items()
+    }
+
+
+def policy_vectors() -> dict[str, Any]:
+    """Policies with the cosignatures that reach their quorum, policies refused, and a receipt that carries
+    what its log had seen before."""
+    log_line = f"log {log_vkey(ORIGIN, LOG_SEED).text}\n"
+    seeds = {name: sha256(f"tallystick vectors: {name}".encode()).digest() for name in "abc"}
+    lines = "".join(f"witness {name} {witness_vkey(name, seed).text}\n" for name, seed in seeds.items())
+    row = log()[7]
+    note = seal_checkpoint(_head([each["leaf"] for each in log()]), LOG_SEED)
+    for place, (name, seed) in enumerate(seeds.items()):
+        note = add_signatures(note, cosign(note, name, seed, TIME_S + place))
+    policies = {
+        "two of three": (f"{log_line}{lines}group g 2 a b c\nquorum g\n", [["a", "b"], ["b", "c"]]),
+        "groups of groups": (
+            f"# a and one of b and c\n\n{log_line}{lines}group x any b c\n\tgroup y all a  x\nquorum y\n",
+            [["a", "b"], ["a", "c"]],
+        ),
+        "nobody": (f"{log_line}quorum none\n", [[]]),
+        "no log": (f"{lines}quorum b\n", [["b"]]),
+    }
+    return {
+        "note": note,
+        "accept": {
+            name: {"policy": text, "enough": enough, "form": format_policy(parse_policy(text))}
+            for name, (text, enough) in policies.items()
+        },
+        "refuse": {
+            "no quorum": log_line,
+            "cut short": f"{log_line}quorum none",
+            "a name defined below": f"quorum a\n{lines}",
+            "a member of two groups": f"{lines}group x any a\ngroup y any a\nquorum x\n",
+            "a log twice": f"{log_line}{log_line}quorum none\n",
+            "a threshold of none": f"{lines}group x 0 a\nquorum x\n",
+            "a carriage return": f"{log_line}quorum none\r\n",
+        },
+        "receipt_with_seen": _receipt_with_seen(row),
+    }
+
+
+def _receipt_with_seen(row: dict[str, Any]) -> str:
+    """The receipt of an entry that stands behind a `seen` entry, in a log of two."""
+    before = seal_checkpoint(_head(leaves(3)), LOG_SEED)
+    heads = [add_signatures(before, cosign(before, WITNESS_NAME, WITNESS_SEED, TIME_S))]
+    payload = format_statement(
+        Statement(kind="seen", audience=None, body={"heads": [*heads]}, nonce=bytes(16))
+    )
+    salt = bytes(range(16))
+    opening = Entry(seq=0, prev=NETWORK_ID, time_ms=0, kind="log.open", size=0, commit=bytes(32))
+    entries = [format_entry(opening)]
+    contents = [("seen", salt, payload), ("memo", row["salt"], row["payload"])]
+    for seq, (kind, own_salt, content) in enumerate(contents, 1):
+        entry = Entry(
+            seq=seq,
+            prev=leaf_hash(entries[-1]),
+            time_ms=1000 * seq,
+            kind=kind,
+            size=len(content),
+            commit=commit_to(own_salt, content),
+        )
+        entries.append(format_entry(entry))
+    hashes = [leaf_hash(entry) for entry in entries]
+    return prove_receipt(
+        _reader_of(hashes),
+        entry=entries[2],
+        checkpoint=seal_checkpoint(_head(hashes), LOG_SEED),
+        salt=row["salt"],
+        payload=row["payload"],
+        seen=Shown(entry=entries[1], salt=salt, payload=payload),
+    )
+
+
 FILES = {
     "encoding.json": encoding_vectors,
     "entries.json": entry_vectors,
     "tree.json": tree_vectors,
     "tiles.json": tile_vectors,
     "notes.json": note_vectors,
+    "evidence.json": evidence_vectors,
+    "policies.json": policy_vectors,
 }
 
 
