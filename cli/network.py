@@ -1,4 +1,4 @@
-"""`tally network`: found one, invite to it, show it (`cli.join` joins one)."""
+"""`tally network`: found one, invite to it, show it, print its policies (`cli.join` joins one)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from pydantic import ValidationError
 
 from cli.call import Call, call_of, columns, plural
 from cli.client import open_node
-from cli.reading import open_home
+from cli.reading import find_log, open_home
 from ledger.errors import ConflictError, UsageError
 from ledger.log.kinds import NAME, TITLE, Form
+from ledger.log.policy import format_policy
 from ledger.members.invitation import open_invitation
 from ledger.members.network import Policy, network_id, network_words
+from ledger.members.policy import network_policy, policy_comments
 from node.config import CONFIG_FILE, Settings
 from node.home import DATABASE, NewHome, found_home
 from node.place import state_folder
+from node.views.evidence import quarantine_lines, quarantined_of
 from node.views.members import show_network
 from node.views.values import Json
 from node.world import real_world
@@ -135,7 +138,40 @@ def show(context: typer.Context) -> None:
     call = call_of(context)
     with open_home(call.home) as home:
         value = show_network(home.state)
-    call.answer(value, _network_lines(value))
+        told = quarantine_lines(quarantined_of(home.state, home.state.roster.members))
+    told += [
+        f"DISCREDITED: {member['organization']} cosigned two histories of a log: its word counts no more."
+        for member in value["members"]
+        if member["discredited"]
+    ]
+    call.answer(value, [*told, *_network_lines(value)])
+
+
+def policy(
+    context: typer.Context,
+    log: Annotated[
+        str, typer.Argument(metavar="LOG", help="An organization or an origin; the own log if left out.")
+    ] = "",
+    superseded: Annotated[
+        bool, typer.Option("--superseded", help="With keys that were rotated out, for older receipts.")
+    ] = False,
+) -> None:
+    """Print the policy by which others check a log.
+
+    It names the log's key, its witnesses, and how many of them it takes: a C2SP tlog-policy file, which other
+    programs read, too. `tally verify FILE --policy POLICY` checks receipts and checkpoints by it, without a
+    home.
+
+    \b
+    tally network policy finca > finca.policy
+    """
+    call = call_of(context)
+    with open_home(call.home) as home:
+        origin = find_log(home.state, log)
+        made = network_policy(home.state.roster, origin, superseded=superseded)
+        comments = list(policy_comments(home.state.roster, origin, superseded=superseded))
+    text = format_policy(made, comments)
+    call.answer({"origin": origin, "quorum": made.quorum, "policy": text}, text.splitlines())
 
 
 def found_network(

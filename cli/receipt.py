@@ -12,6 +12,8 @@ from cli.call import call_of
 from cli.reading import find_entry, open_home
 from ledger.errors import UsageError
 from ledger.log.receipt import parse_receipt
+from ledger.members.witnessing import is_witnessed
+from node.views.evidence import quarantine_lines
 from node.views.receipts import make_receipt
 
 SUFFIX = ".tlog-proof"
@@ -35,7 +37,9 @@ def receipt(
     """Write a file that proves offline that an entry is in a log.
 
     It holds the entry, its way up the tree, and the signed checkpoint with the witnesses' cosignatures:
-    whoever has it needs neither this node nor any other. `tally verify FILE` checks it.
+    whoever has it needs neither this node nor any other. `tally verify FILE` checks it. Unless --hide is
+    said it shows the statement, and the heads of other logs that its log had recorded before: they say
+    not before when it was made, and name members of the network.
 
     \b
     tally receipt finca:12 --out harvest.tlog-proof
@@ -45,22 +49,33 @@ def receipt(
         origin, seq = find_entry(home, entry)
         shown = not hide and home.reader.payload(origin, seq) is not None
         text = make_receipt(home.reader, home.state, (origin, seq), with_payload=shown)
-        vkey = home.state.roster.log_key(origin.partition("/")[0]).text
+        size = int(parse_receipt(text).checkpoint.split("\n")[1])
+        vkey = home.state.roster.log_key(origin, size).text
+        witnessed = is_witnessed(home.state.roster, parse_receipt(text).checkpoint)
+        quarantined = origin in home.state.quarantined
     if out is not None:
         write_receipt(out, text)
-    size = parse_receipt(text).checkpoint.split("\n")[1]
     value = {
         "origin": origin,
         "seq": seq,
         "payload": shown,
-        "size": int(size),
+        "size": size,
+        "witnessed": witnessed,
+        "quarantined": quarantined,
         "file": None if out is None else str(out),
         "receipt": text,
     }
     call.answer(value, [str(out)] if out is not None else [text.removesuffix("\n")])
+    for line in quarantine_lines([origin] if quarantined else []):
+        call.tell(line)
+    if not witnessed:
+        call.tell(
+            "Its entry is recorded and not witnessed yet: a later receipt will carry more cosignatures."
+        )
     if out is not None:
         call.tell(f"Check it here: {call.command(f'verify {shlex.quote(str(out))}')}")
         call.tell(f"Elsewhere, without a home, with the key of its log: --vkey {vkey}")
+        call.tell(f"or with its witnesses too: --policy FILE, from {call.command('network policy')} {origin}")
 
 
 def write_receipt(path: Path, text: str) -> None:

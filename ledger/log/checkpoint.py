@@ -1,8 +1,9 @@
 """Checkpoints (C2SP tlog-checkpoint) and cosignatures (tlog-cosignature): the signed heads of logs.
 
 A checkpoint is a note whose text is `origin⏎size⏎base64(root)⏎`: the size in decimal without leading
-zeros, the root of 32 bytes. Extension lines are neither produced nor accepted: no log of a network has
-any, and a witness vouches for no log outside its network. The log's key has the origin as its name.
+zeros, the root of 32 bytes. No log of a network has extension lines after these, so they are neither
+produced nor accepted; those of other logs may (`parse_any_checkpoint`). The log's key has the origin as its
+name.
 
 A cosignature/v1 is a signature line of key type 0x04. It signs `cosignature/v1⏎time <seconds>⏎` and the
 whole text; its bytes are the time as 8 bytes, big-endian, and the 64 bytes of the signature.
@@ -66,6 +67,21 @@ def parse_checkpoint(text: str, where: str = "checkpoint") -> Checkpoint:
     return Checkpoint(origin=lines[0], size=size, root=root)
 
 
+def parse_any_checkpoint(text: str, where: str = "checkpoint") -> Checkpoint:
+    """The checkpoint that the text of anybody's note says: with extension lines, and with any root of size 0.
+
+    A cosignature covers extension lines and says nothing about them.
+    """
+    lines = text.split("\n")
+    if len(lines) < 4 or lines[-1] or not all(lines[:-1]):
+        raise MalformedError(
+            where, found=f"{len(lines) - 1} lines", expected="origin, size, root and lines that are not empty"
+        )
+    return Checkpoint(
+        origin=lines[0], size=parse_decimal(lines[1], where, MAX_SIZE), root=parse_hash(lines[2], where)
+    )
+
+
 def seal_checkpoint(checkpoint: Checkpoint, seed: bytes) -> str:
     """The checkpoint as a note signed by the log's key."""
     return sign_note(format_checkpoint(checkpoint), checkpoint.origin, seed)
@@ -89,7 +105,7 @@ def witness_vkey(name: str, seed: bytes) -> VerifierKey:
 def cosign(note: str | bytes, name: str, seed: bytes, time_s: int) -> str:
     """The signature line of a witness that stored this checkpoint and all below it."""
     parsed = parse_note(note)
-    parse_checkpoint(parsed.text)
+    parse_any_checkpoint(parsed.text)
     message = _cosigned_message(parsed, time_s, "cosignature")
     signature = time_s.to_bytes(TIME_BYTES, "big") + sign(seed, message)
     return NoteSignature(name=name, key_id=witness_vkey(name, seed).key_id, signature=signature).line

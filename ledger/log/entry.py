@@ -22,11 +22,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import chain
 
 import msgpack
 
-from ledger.errors import GapError, InvalidError, MalformedError, TooLargeError, short
+from ledger.errors import GapError, InvalidError, MalformedError, TallyError, TooLargeError, short
 from ledger.log.encoding import Value, decode, encode
 
 VERSION = 1
@@ -41,15 +40,15 @@ _FIELDS = 7
 _KIND = re.compile(r"[a-z][a-z0-9]*(?:\.[a-z0-9]+)*\Z", re.ASCII)
 _BATCH_ENTRIES = 2048
 
-# What follows the link in an entry, as strict msgpack: time, kind (the group), size, commit.
-_REST = re.compile(
-    rb"(?:\xcf(?!\x00{4})\x00(?:[\x00-\x1f].{6}|\x20\x00{6})"  # 2^32 to 2^53
-    rb"|[\x00-\x7f]|\xcc[\x80-\xff]|\xcd(?!\x00)..|\xce(?!\x00\x00)....)"
-    rb"([\xa1-\xbf][a-z0-9.]{1,31}|\xd9\x20[a-z0-9.]{32})"
-    rb"(?:\xcd(?!\x00)..|[\x00-\x7f]|\xcc[\x80-\xff]|\xce\x00(?:[\x01-\x0f]..|\x10\x00\x00))"  # to 2^20
-    rb"\xc4\x20.{32}",
-    re.DOTALL,
-)
+_LINK_BYTES = 2 + HASH_BYTES
+_TIME_BYTES = 9
+_COMMIT_BYTES = 2 + HASH_BYTES
+_LONG_TIME = 0xCF  # the form of times from 2^32; earlier ones, before 1970-02-20, are looked at one by one
+_TIME_AT = {0xCC: 4 + _LINK_BYTES, 0xCD: 5 + _LINK_BYTES, 0xCE: 7 + _LINK_BYTES, 0xCF: 11 + _LINK_BYTES}
+"""Where the time of an entry stands, by the first byte of its position."""
+
+_FEW = 4  # so few are parsed sooner than their columns are compared
+_WIDER_FROM = (2**7, 2**8, 2**16, 2**32)  # positions from which one more byte, or more, is needed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,48 +132,151 @@ def check_entries(origin: str, entries: Sequence[bytes], *, start: int, prev: by
     """Check form, position and chain link of a run of entries that begins at position `start`.
 
     `prev` is the leaf hash of the entry before, for position 0 the network id. Returns the leaf hashes.
-    Whole batches are held against one pattern; where a batch does not fit, its entries are looked at one
+    """
+    return read_run(origin, entries, start=start, prev=prev).hashes
+
+
+def entry_times(entries: Sequence[bytes]) -> list[int]:
+    """The times of entries that were checked before."""
+    times = []
+    for data in entries:
+        at = _TIME_AT[data[2]] if data[2] >= 0x80 else 3 + _LINK_BYTES
+        if data[at] == _LONG_TIME:
+            times.append(int.from_bytes(data[at + 1 : at + _TIME_BYTES]))
+        else:
+            times.append(parse_entry(data).time_ms)
+    return times
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRun:
+    """What a run of entries that was checked came to: their leaf hashes, and the kinds that occur."""
+
+    hashes: list[bytes]
+    kinds: set[str]
+
+
+def read_run(origin: str, entries: Sequence[bytes], *, start: int, prev: bytes) -> CheckedRun:
+    """Check a run of entries as `check_entries` does, and say which kinds occur in it.
+
+    Whole batches are compared column by column; where a batch does not fit, its entries are looked at one
     by one, and the first that is wrong is named.
     """
-    hashes: list[bytes] = []
-    for offset in range(0, len(entries), _BATCH_ENTRIES):
-        batch = entries[offset : offset + _BATCH_ENTRIES]
-        link = hashes[-1] if hashes else prev
-        found = _batch_hashes(batch, start + offset, link)
-        hashes += _check_each(origin, batch, start + offset, link) if found is None else found
-    return hashes
+    run = CheckedRun([], set())
+    while len(run.hashes) < len(entries):
+        done = len(run.hashes)
+        first = start + done
+        # All positions of a batch are encoded in equally many bytes.
+        wider = next((limit for limit in _WIDER_FROM if first < limit), first + _BATCH_ENTRIES)
+        batch = entries[done : done + min(_BATCH_ENTRIES, wider - first)]
+        link = run.hashes[-1] if done else prev
+        found = _read_batch(batch, first, link) or _read_each(origin, batch, first, link)
+        run.hashes.extend(found.hashes)
+        run.kinds.update(found.kinds)
+    return run
 
 
-def _batch_hashes(batch: Sequence[bytes], start: int, prev: bytes) -> list[bytes] | None:
-    """The leaf hashes of a batch in which everything fits, or None.
+def _read_batch(batch: Sequence[bytes], start: int, prev: bytes) -> CheckedRun | None:
+    """What a batch comes to in which everything fits, or None.
 
-    Position and link are known, so an entry must begin with the one encoding of both; the rest is held
-    against a pattern of every shortest form. What neither can tell is whether the length of a kind is the
-    one it claims: the few different kinds of a batch are looked at by themselves.
+    Entries of one kind, and of sizes of one width, are equally long and have every field in the same
+    place: so of such a group the first is parsed, and the others are compared with it, with the positions
+    and with the links, one column of bytes at a time.
     """
     if set(map(type, batch)) != {bytes} or start + len(batch) - 1 > MAX_NUMBER:
         return None
     hashes = [sha256(b"\x00" + entry).digest() for entry in batch]
-    pack = msgpack.Packer(autoreset=True).pack
-    heads = [
-        b"\x97\x01" + pack(seq) + b"\xc4\x20" + link
-        for seq, link in enumerate(chain((prev,), hashes[:-1]), start)
-    ]
-    if not all(map(bytes.startswith, batch, heads)):
+    links = [prev, *hashes[:-1]]
+    seqs = range(start, start + len(batch))
+    at = 2 + len(encode(start)) + _LINK_BYTES + _TIME_BYTES
+    kinds = _kinds_of(batch, seqs, links, at)
+    if kinds is not None:
+        return CheckedRun(hashes, kinds)
+    # Grouped by kind, which another width of the size shifts by a byte or two.
+    groups: dict[bytes, list[int]] = {}
+    for index, entry in enumerate(batch):
+        groups.setdefault(entry[at:-37], []).append(index)
+    every: set[str] = set()
+    for group in groups.values():
+        kinds = _kinds_of([batch[i] for i in group], [seqs[i] for i in group], [links[i] for i in group], at)
+        if kinds is None:
+            return None
+        every |= kinds
+    return CheckedRun(hashes, every)
+
+
+def _kinds_of(
+    entries: Sequence[bytes], seqs: Sequence[int], links: Sequence[bytes], at: int
+) -> set[str] | None:
+    """The kinds of a group whose entries are whole, in their place and linked; None where columns cannot
+    tell. `at` is where their kind begins."""
+    if len(entries) < _FEW:
+        alone = {_kind_alone(*row) for row in zip(entries, seqs, links, strict=True)}
+        return {kind for kind in alone if kind} if None not in alone else None
+    first, count, length = entries[0], len(entries), len(entries[0])
+    if set(map(len, entries)) != {length}:
         return None
-    matches = list(map(_REST.fullmatch, batch, map(len, heads)))
-    kinds = {match[1] for match in matches if match}
-    return hashes if None not in matches and all(map(_is_packed_kind, kinds)) else None
+    kind = _kind_alone(first, seqs[0], links[0])
+    link_at, time_at = at - _TIME_BYTES - _LINK_BYTES, at - _TIME_BYTES
+    if kind is None or first[time_at] != _LONG_TIME:
+        return None
+    size_at, commit_at = at + len(encode(kind)), length - _COMMIT_BYTES
+    joined = b"".join(entries)
+    columns = [joined[i::length] for i in range(commit_at + 2)]
+    # Every byte but those of position, link, time, size and commitment is that of the first.
+    fixed = (0, 1, link_at, link_at + 1, time_at, time_at + 1, *range(at, size_at), commit_at, commit_at + 1)
+    fits = (
+        all(columns[i] == first[i : i + 1] * count for i in fixed)
+        and _columns_of(_pack_all(seqs), link_at - 2) == columns[2:link_at]
+        and _columns_of(b"".join(links), HASH_BYTES) == columns[link_at + 2 : time_at]
+        and _are_times(columns[time_at + 2 : at])
+        and _are_sizes(columns[size_at:commit_at])
+    )
+    return {kind} if fits else None
 
 
-def _is_packed_kind(data: bytes) -> bool:
-    text = data[2:] if data[0] == 0xD9 else data[1:]
-    return msgpack.packb(text.decode("ascii")) == data and _is_kind(text.decode("ascii"))
+def _kind_alone(data: bytes, seq: int, link: bytes) -> str | None:
+    """The kind of an entry that is whole, in its place and linked."""
+    try:
+        entry = parse_entry(data)
+    except TallyError:
+        return None
+    return entry.kind if entry.seq == seq and entry.prev == link else None
 
 
-def _check_each(origin: str, batch: Sequence[bytes], start: int, prev: bytes) -> list[bytes]:
+def _pack_all(seqs: Sequence[int]) -> bytes:
+    pack = msgpack.Packer(autoreset=True).pack
+    return b"".join(map(pack, seqs))
+
+
+def _columns_of(joined: bytes, width: int) -> list[bytes]:
+    return [joined[i::width] for i in range(width)]
+
+
+def _are_times(columns: Sequence[bytes]) -> bool:
+    """Whether these are times from 2^32 to below 2^53: their bytes after the first, which is 0."""
+    return max(columns[0]) < 0x20 and any(min(column) > 0 for column in columns[:3])
+
+
+def _are_sizes(columns: Sequence[bytes]) -> bool:
+    """Whether these are sizes below 2^20, each in its shortest form."""
+    form, count = columns[0][0], len(columns[0])
+    match len(columns):
+        case 1:
+            return max(columns[0]) < 0x80
+        case 2:
+            return form == 0xCC and columns[0].count(form) == count and min(columns[1]) >= 0x80
+        case 3:
+            return form == 0xCD and columns[0].count(form) == count and min(columns[1]) > 0
+        case 5:
+            plain = form == 0xCE and columns[0].count(form) == count and columns[1].count(0) == count
+            return plain and min(columns[2]) > 0 and max(columns[2]) < 0x10
+    return False
+
+
+def _read_each(origin: str, batch: Sequence[bytes], start: int, prev: bytes) -> CheckedRun:
     """The slow path: the same verdict, and the place and reason of the first entry that is wrong."""
-    hashes = []
+    run = CheckedRun([], set())
     for seq, data in enumerate(batch, start):
         where = f"{origin} entry {seq}"
         if type(data) is not bytes:
@@ -185,8 +287,9 @@ def _check_each(origin: str, batch: Sequence[bytes], start: int, prev: bytes) ->
         if entry.prev != prev:
             raise InvalidError(where, found=f"previous hash {short(entry.prev)}", expected=short(prev))
         prev = leaf_hash(data)
-        hashes.append(prev)
-    return hashes
+        run.hashes.append(prev)
+        run.kinds.add(entry.kind)
+    return run
 
 
 def _entry_of(row: Value, where: str) -> Entry:

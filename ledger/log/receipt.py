@@ -10,8 +10,11 @@ index <position>
 ```
 
 `extra` is strict msgpack `[entry]`, or `[entry, salt, payload]` where the holder chooses to show the
-payload. The standard calls it unauthenticated; here it is checked: the entry is the leaf that the path
-proves, and salt and payload are what the entry committed to.
+payload. Either may be followed by one array more, `[entry, salt, payload, path]`: a `seen` entry from
+before it in the same log, with the inclusion path of its own to the same checkpoint. Its cosignatures of
+other logs are older than it, and so older than the receipt's entry. The standard calls `extra`
+unauthenticated; here it is checked: entries are the leaves that the paths prove, at the positions they say,
+and salts and payloads are what the entries committed to.
 
 A receipt with any byte changed is refused, with one exception that signed notes demand: a signature line
 of a key that the reader does not know is ignored. A changed name or key id turns a witness's line into
@@ -32,7 +35,7 @@ from ledger.log.checkpoint import (
     parse_decimal,
     parse_hash,
 )
-from ledger.log.encoding import decode, encode
+from ledger.log.encoding import Value, decode, encode
 from ledger.log.entry import (
     MAX_ENTRY_BYTES,
     MAX_NUMBER,
@@ -51,10 +54,13 @@ from ledger.log.note import (
     parse_base64,
     parse_note,
 )
-from ledger.log.tree import MAX_PROOF_HASHES, HashReader, check_inclusion, prove_inclusion
+from ledger.log.statement import parse_statement
+from ledger.log.tree import HASH_BYTES, MAX_PROOF_HASHES, HashReader, check_inclusion, prove_inclusion
 
 FIRST_LINE = "c2sp.org/tlog-proof@v1"
-MAX_EXTRA_BYTES = MAX_PAYLOAD_BYTES + MAX_ENTRY_BYTES + SALT_BYTES + 16
+SEEN = "seen"
+MAX_SHOWN_BYTES = MAX_PAYLOAD_BYTES + MAX_ENTRY_BYTES + SALT_BYTES + 16
+MAX_EXTRA_BYTES = 2 * MAX_SHOWN_BYTES + (HASH_BYTES + 2) * MAX_PROOF_HASHES + 16
 MAX_RECEIPT_BYTES = MAX_EXTRA_BYTES * 4 // 3 + MAX_NOTE_BYTES + 64 * MAX_PROOF_HASHES + 256
 
 
@@ -69,14 +75,45 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """An entry with its salt and payload, as bytes."""
+
+    entry: bytes
+    salt: bytes
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SeenBefore:
+    """A `seen` entry that stands before a receipt's entry, with the notes of other logs that it recorded."""
+
+    entry: Entry
+    heads: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedReceipt:
-    """What a receipt proves. `cosigned` is when each known witness cosigned, in seconds, by name."""
+    """What a receipt proves. `cosigned` is when each known witness cosigned, in seconds, by name.
+
+    What `seen` recorded was cosigned before the entry was made; its cosignatures are not checked yet.
+    """
 
     entry: Entry
     leaf: bytes
     payload: bytes | None
     checkpoint: Checkpoint
     cosigned: dict[str, int]
+    seen: SeenBefore | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Extra:
+    """What `extra` holds."""
+
+    entry: bytes
+    shown: Shown | None
+    seen: Shown | None
+    seen_proof: tuple[bytes, ...]
 
 
 def format_receipt(receipt: Receipt) -> str:
@@ -119,17 +156,22 @@ def prove_receipt(
     checkpoint: str,
     salt: bytes | None = None,
     payload: bytes | None = None,
+    seen: Shown | None = None,
 ) -> str:
-    """The receipt of an entry under a checkpoint that covers it, with its payload if both are given."""
+    """The receipt of an entry under a checkpoint that covers it, with its payload if both are given, and
+    with a `seen` entry from before it."""
     parsed = parse_entry(entry)
     head = parse_checkpoint(parse_note(checkpoint).text)
     where = f"{head.origin} entry {parsed.seq}"
-    proof = prove_inclusion(reader, parsed.seq, head.size)
-    check_inclusion(leaf=leaf_hash(entry), index=parsed.seq, size=head.size, proof=proof, root=head.root)
-    extra = [entry]
+    proof = _prove_entry(reader, entry, head)
+    extra: list[Value] = [entry]
     if salt is not None and payload is not None:
         check_payload(parsed, salt, payload, where)
         extra += [salt, payload]
+    if seen is not None:
+        path = _prove_entry(reader, seen.entry, head)
+        _check_seen(seen, parsed, path, head, where)
+        extra.append([seen.entry, seen.salt, seen.payload, [*path]])
     return format_receipt(
         Receipt(index=parsed.seq, proof=tuple(proof), checkpoint=checkpoint, extra=encode(extra))
     )
@@ -146,16 +188,18 @@ def check_receipt(
     """What a receipt proves of the log with this key, cosigned by at least `need` of these witnesses."""
     receipt = parse_receipt(data, where)
     checkpoint = open_checkpoint(receipt.checkpoint, vkey, where)
-    entry_bytes, shown = _parse_extra(receipt.extra, where)
-    entry = parse_entry(entry_bytes, where)
+    extra = _parse_extra(receipt.extra, where)
+    entry = parse_entry(extra.entry, where)
     if entry.seq != receipt.index:
         raise InvalidError(where, found=f"entry {entry.seq}", expected=f"entry {receipt.index}")
-    leaf = leaf_hash(entry_bytes)
+    leaf = leaf_hash(extra.entry)
     check_inclusion(
         leaf=leaf, index=entry.seq, size=checkpoint.size, proof=receipt.proof, root=checkpoint.root
     )
-    if shown:
-        check_payload(entry, *shown, f"{where}, {checkpoint.origin} entry {entry.seq}")
+    if extra.shown:
+        place = f"{where}, {checkpoint.origin} entry {entry.seq}"
+        check_payload(entry, extra.shown.salt, extra.shown.payload, place)
+    seen = _check_seen(extra.seen, entry, extra.seen_proof, checkpoint, where) if extra.seen else None
     cosigned = cosignatures(receipt.checkpoint, witnesses, where)
     # A cosignature names no witness, so one key under two names is still one witness.
     keys = {vkey.public_key for vkey in witnesses if vkey.name in cosigned}
@@ -165,22 +209,63 @@ def check_receipt(
     return CheckedReceipt(
         entry=entry,
         leaf=leaf,
-        payload=shown[1] if shown else None,
+        payload=extra.shown.payload if extra.shown else None,
         checkpoint=checkpoint,
         cosigned=cosigned,
+        seen=seen,
     )
 
 
-def _parse_extra(extra: bytes, where: str) -> tuple[bytes, tuple[bytes, bytes] | None]:
-    """The entry, and salt and payload where the receipt shows them."""
-    if len(extra) > MAX_EXTRA_BYTES:
-        raise TooLargeError(where, found=f"{len(extra)} bytes", expected=f"at most {MAX_EXTRA_BYTES}")
-    match decode(extra, where):
+def _prove_entry(reader: HashReader, entry: bytes, head: Checkpoint) -> list[bytes]:
+    seq = parse_entry(entry).seq
+    proof = prove_inclusion(reader, seq, head.size)
+    check_inclusion(leaf=leaf_hash(entry), index=seq, size=head.size, proof=proof, root=head.root)
+    return proof
+
+
+def _check_seen(
+    seen: Shown, entry: Entry, proof: Sequence[bytes], checkpoint: Checkpoint, where: str
+) -> SeenBefore:
+    """Check that it is a `seen` entry of the same history, before the entry."""
+    before = parse_entry(seen.entry, where)
+    place = f"{where}, {checkpoint.origin} entry {before.seq}"
+    if before.kind != SEEN or before.seq >= entry.seq:
+        raise InvalidError(
+            place,
+            found=f"a later entry, or one of kind {before.kind}",
+            expected=f"{SEEN}, before {entry.seq}",
+        )
+    check_inclusion(
+        leaf=leaf_hash(seen.entry), index=before.seq, size=checkpoint.size, proof=proof, root=checkpoint.root
+    )
+    check_payload(before, seen.salt, seen.payload, place)
+    statement = parse_statement(seen.payload, place)
+    if statement.kind != SEEN:
+        raise InvalidError(place, found=f"kind {statement.kind}", expected=SEEN)
+    return SeenBefore(before, statement.texts("heads"))
+
+
+def _parse_extra(data: bytes, where: str) -> _Extra:
+    if len(data) > MAX_EXTRA_BYTES:
+        raise TooLargeError(where, found=f"{len(data)} bytes", expected=f"at most {MAX_EXTRA_BYTES}")
+    items = decode(data, where)
+    seen: Shown | None = None
+    proof: tuple[bytes, ...] = ()
+    match items:
+        case [*first, [bytes(entry), bytes(salt), bytes(payload), [*hashes]]]:
+            seen, items = Shown(entry=entry, salt=salt, payload=payload), first
+            proof = tuple(item for item in hashes if isinstance(item, bytes))
+            if len(proof) != len(hashes):
+                raise MalformedError(where, found="a path of other things", expected="hashes")
+    match items:
         case [bytes(entry)]:
-            return entry, None
+            return _Extra(entry=entry, shown=None, seen=seen, seen_proof=proof)
         case [bytes(entry), bytes(salt), bytes(payload)]:
-            return entry, (salt, payload)
-    raise MalformedError(where, found="another extra", expected="[entry] or [entry, salt, payload]")
+            shown = Shown(entry=entry, salt=salt, payload=payload)
+            return _Extra(entry=entry, shown=shown, seen=seen, seen_proof=proof)
+    raise MalformedError(
+        where, found="another extra", expected="[entry] or [entry, salt, payload], and a seen entry"
+    )
 
 
 def _after(word: str, line: str, where: str) -> str:

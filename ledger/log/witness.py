@@ -2,6 +2,9 @@
 
 The body of `POST add-checkpoint` is `old <size>⏎`, up to 63 lines of base64 hashes (the consistency proof
 from the old size to the new), an empty line, and the checkpoint. For old size 0 there are no hashes.
+
+A witness vouches for logs of anybody: their checkpoints may have extension lines after the root, which the
+cosignature covers and about which it says nothing. Those of a network's own logs have none.
 """
 
 from __future__ import annotations
@@ -9,8 +12,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ledger.errors import ForkError, InvalidError, MalformedError, RollbackError, TooLargeError, short
-from ledger.log.checkpoint import Checkpoint, parse_checkpoint, parse_decimal, parse_hash
+from ledger.errors import (
+    ConflictError,
+    ForkError,
+    InvalidError,
+    MalformedError,
+    RollbackError,
+    TooLargeError,
+    short,
+)
+from ledger.log.checkpoint import Checkpoint, parse_any_checkpoint, parse_decimal, parse_hash
 from ledger.log.note import MAX_NOTE_BYTES, encode_text, format_base64, parse_note
 from ledger.log.tree import EMPTY_ROOT, MAX_SIZE, check_consistency
 
@@ -29,7 +40,15 @@ class AddCheckpoint:
     @property
     def head(self) -> Checkpoint:
         """What the checkpoint claims: enough to find the log's key, not to believe."""
-        return parse_checkpoint(parse_note(self.checkpoint).text)
+        return parse_any_checkpoint(parse_note(self.checkpoint).text)
+
+
+class OtherSizeError(ConflictError):
+    """The witness last cosigned another size than the request says, or another root of that size."""
+
+    def __init__(self, where: str, *, found: str, size: int) -> None:
+        super().__init__(where, found=found, expected=f"size {size}", action=f"prove it from size {size}")
+        self.size = size
 
 
 def format_add_checkpoint(request: AddCheckpoint) -> str:
@@ -44,7 +63,7 @@ def format_add_checkpoint(request: AddCheckpoint) -> str:
 
 
 def parse_add_checkpoint(data: str | bytes, where: str = "add-checkpoint") -> AddCheckpoint:
-    """The parts of a request; a checkpoint below the old size is refused here."""
+    """The parts of a request, none of it checked."""
     raw = encode_text(data, where) if isinstance(data, str) else data
     if len(raw) > MAX_REQUEST_BYTES:
         raise TooLargeError(where, found=f"{len(raw)} bytes", expected=f"at most {MAX_REQUEST_BYTES}")
@@ -59,11 +78,29 @@ def parse_add_checkpoint(data: str | bytes, where: str = "add-checkpoint") -> Ad
     if len(lines) - 1 > MAX_PROOF_LINES:
         raise TooLargeError(where, found=f"{len(lines) - 1} hashes", expected=f"at most {MAX_PROOF_LINES}")
     old_size = parse_decimal(lines[0].removeprefix("old "), where, MAX_SIZE)
-    size = parse_checkpoint(parse_note(note, where).text, where).size
-    if old_size > size:
-        raise MalformedError(where, found=f"old size {old_size}", expected=f"at most {size}")
+    parse_any_checkpoint(parse_note(note, where).text, where)
     proof = tuple(parse_hash(line, where) for line in lines[1:])
     return AddCheckpoint(old_size=old_size, proof=proof, checkpoint=note.decode())
+
+
+def check_add_checkpoint(request: AddCheckpoint, held: Checkpoint | None) -> None:
+    """Whether a signed checkpoint may be cosigned after `held`, the one cosigned last (None: none yet).
+
+    Raises:
+        MalformedError: its old size is above its own.
+        OtherSizeError: its old size is not the size held, or it has another root of that size.
+        InvalidError: the proof does not lead from the one to the other.
+    """
+    head, size = request.head, held.size if held else 0
+    where = f"{short(head.origin)} size {head.size}"
+    if request.old_size > head.size:
+        raise MalformedError(where, found=f"old size {request.old_size}", expected=f"at most {head.size}")
+    if request.old_size != size:
+        raise OtherSizeError(where, found=f"old size {request.old_size}", size=size)
+    try:
+        check_growth(held, head, request.proof)
+    except ForkError as error:
+        raise OtherSizeError(where, found=f"another {error.found}", size=size) from error
 
 
 def check_growth(held: Checkpoint | None, head: Checkpoint, proof: Sequence[bytes]) -> None:

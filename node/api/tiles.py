@@ -60,11 +60,11 @@ class TileReads:
         for origin, head in sorted(state.heads.items()):
             note = newest_whole(head)
             organization = origin.partition("/")[0]
-            if organization in state.roster.members:
+            if origin in state.roster.logs(organization):
                 found.append(
                     {
                         "origin": origin,
-                        "vkey": state.roster.log_key(organization).text,
+                        "vkey": state.roster.log_key(origin, note.size if note else None).text,
                         "size": note.size if note else 0,
                         "path": log_path(origin),
                     }

@@ -261,10 +261,10 @@ def test_a_value_that_holds_itself_is_refused() -> None:
     ids=["arrays", "maps", "claim", "claims", "claims-16", "claims-4095", "map-claims", "bytes", "string"],
 )
 def test_a_bomb_is_refused_at_once(data: bytes) -> None:
-    before = time.perf_counter()
+    before = time.process_time()
     with pytest.raises(MalformedError):
         decode(data)
-    assert time.perf_counter() - before < 1
+    assert time.process_time() - before < 1
 
 
 @given(st.lists(st.sampled_from([0, -1, "a", b"b", None, [1], {"c": 2}, 2**40, "x" * 300]), min_size=1))

@@ -46,9 +46,13 @@ def changed(field: int, value: Any) -> bytes:
 def verdict(entries: list[bytes], start: int, prev: bytes) -> object:
     """The slow path's answer, which is the definition of the fast path's."""
     try:
-        return module._check_each("log", entries, start, prev)
+        return module._read_each("log", entries, start, prev).hashes
     except TallyError as error:
         return type(error), error.args
+
+
+def run_of(found: module.CheckedRun | None) -> list[bytes] | None:
+    return None if found is None else found.hashes
 
 
 def full_verdict(entries: list[bytes], start: int, prev: bytes) -> object:
@@ -201,7 +205,7 @@ def test_more_entries_than_one_batch_pass(build_log: Callable[[int], Any], netwo
 
 
 def test_the_batch_path_is_the_one_that_good_entries_take(log: Any, network_id: bytes) -> None:
-    assert module._batch_hashes(log.entries, 0, network_id) == log.leaves
+    assert run_of(module._read_batch(log.entries, 0, network_id)) == log.leaves
 
 
 def test_an_entry_left_out_is_named(log: Any, network_id: bytes) -> None:
@@ -244,7 +248,7 @@ def test_fast_and_slow_path_agree_on_a_mutated_log(log: Any, network_id: bytes, 
         cut = data.draw(st.integers(0, 2))
         entries[seq] = entries[seq][:place] + data.draw(st.binary(max_size=2)) + entries[seq][place + cut :]
     assert full_verdict(entries, 0, network_id) == verdict(entries, 0, network_id)
-    hashes = module._batch_hashes(entries, 0, network_id)
+    hashes = run_of(module._read_batch(entries, 0, network_id))
     assert hashes is None or hashes == verdict(entries, 0, network_id)
 
 
@@ -267,10 +271,69 @@ def test_fast_and_slow_path_agree_on_every_type_in_every_field(field: int, value
         data: bytes = msgpack.packb(row)
     except (OverflowError, ValueError):
         return
-    hashes = module._batch_hashes([data], 7, b"p" * 32)
+    hashes = run_of(module._read_batch([data], 7, b"p" * 32))
     slow = verdict([data], 7, b"p" * 32)
     assert (hashes if hashes is not None else slow) == slow
     assert (hashes is not None) == isinstance(slow, list)
+
+
+SIZES = [0, 127, 128, 255, 256, 65_535, 65_536, MAX_PAYLOAD_BYTES - 1, MAX_PAYLOAD_BYTES]
+TIMES = [0, 2**32 - 1, 2**32, 2**40, 1_700_000_000_000, 2**53 - 1, 2**53]
+STARTS = [0, 7, 120, 250, 65_530, 2**32 - 5, MAX_NUMBER - 40]
+
+
+def sealed_log(start: int, rows: list[tuple[str, int, int]]) -> list[bytes]:
+    """A run of entries of these kinds, sizes and times, which may lie outside what an entry may hold."""
+    prev, entries = b"p" * 32, []
+    for seq, (kind, size, time_ms) in enumerate(rows, start):
+        entry: bytes = msgpack.packb([1, seq, prev, time_ms, kind, size, sha256(bytes([seq % 256])).digest()])
+        prev = leaf_hash(entry)
+        entries.append(entry)
+    return entries
+
+
+rows_of_groups = st.lists(
+    st.tuples(st.sampled_from(["memo", "fact", "event", "k" * 31, "k" * 32]), st.sampled_from(SIZES)),
+    min_size=1,
+    max_size=40,
+)
+
+
+@given(st.sampled_from(STARTS), rows_of_groups, st.sampled_from(TIMES))
+def test_columns_let_through_what_is_good(start: int, rows: list[Any], time_ms: int) -> None:
+    entries = sealed_log(start, [(kind, size, time_ms) for kind, size in rows])
+    run = module.read_run("log", entries, start=start, prev=b"p" * 32)
+    assert run.hashes == verdict(entries, start, b"p" * 32) == [leaf_hash(entry) for entry in entries]
+    assert run.kinds == {kind for kind, _ in rows}
+
+
+@given(
+    st.sampled_from(STARTS),
+    st.sampled_from([*SIZES, MAX_PAYLOAD_BYTES + 1, 2**32]),
+    st.sampled_from([*TIMES, 2**53 + 1, 2**63]),
+    st.sampled_from(["memo", "Memo", "me mo", "1memo", "memo.", "k" * 33]),
+    st.integers(0, 9),
+)
+def test_columns_let_nothing_through_that_the_slow_path_refuses(
+    start: int, size: int, time_ms: int, kind: str, odd: int
+) -> None:
+    rows = [("memo", 300, 1_700_000_000_000)] * 10
+    for every in ([(kind, size, time_ms)] * 10, [*rows[:odd], (kind, size, time_ms), *rows[odd + 1 :]]):
+        entries = sealed_log(start, every)
+        assert full_verdict(entries, start, b"p" * 32) == verdict(entries, start, b"p" * 32)
+
+
+@given(st.integers(0, 9), st.integers(0, 110), st.integers(0, 255), st.booleans())
+def test_columns_find_every_changed_byte(seq: int, place: int, byte: int, relinked: bool) -> None:
+    """Also where the links after the changed entry were made to fit."""
+    entries = sealed_log(300, [("memo", 300, 1_700_000_000_000 + i) for i in range(10)])
+    changed_entry = entries[seq]
+    changed_entry = changed_entry[:place] + bytes([byte]) + changed_entry[place + 1 :]
+    entries[seq] = changed_entry
+    if relinked:
+        for after in range(seq + 1, 10):
+            entries[after] = entries[after][:7] + leaf_hash(entries[after - 1]) + entries[after][39:]
+    assert full_verdict(entries, 300, b"p" * 32) == verdict(entries, 300, b"p" * 32)
 
 
 @given(st.lists(st.binary(max_size=140), max_size=5))

@@ -13,15 +13,25 @@ from hypothesis import strategies as st
 from ledger.errors import InvalidError, MalformedError, TallyError, TooLargeError
 from ledger.log.checkpoint import cosign, witness_vkey
 from ledger.log.encoding import encode
-from ledger.log.entry import MAX_PAYLOAD_BYTES, Entry, commit_to, format_entry, leaf_hash
+from ledger.log.entry import (
+    MAX_PAYLOAD_BYTES,
+    Entry,
+    commit_to,
+    format_entry,
+    leaf_hash,
+    parse_entry,
+)
 from ledger.log.note import VerifierKey, add_signatures, log_vkey
 from ledger.log.receipt import (
     MAX_RECEIPT_BYTES,
+    Shown,
     check_receipt,
     format_receipt,
     parse_receipt,
     prove_receipt,
 )
+from ledger.log.statement import Statement, format_statement
+from ledger.log.tree import prove_inclusion
 
 WITNESSES = ("bolt/w", "dart/w", "port/w")
 
@@ -129,6 +139,64 @@ def test_a_cosigned_receipt_with_any_byte_changed_is_refused_or_counts_a_witness
     assert (checked.leaf, checked.payload) == (log.leaves[7], log.payloads[7])
 
 
+def seen_log(log: Any, *, seq: int = 3, kind: str = "seen") -> tuple[Any, Shown]:
+    """The log with one entry made into one that records a head, and that entry."""
+    body: dict[str, Any] = {"heads": [log.cosigned(2, "bolt/w")]} if kind == "seen" else {"text": "x"}
+    payload = format_statement(Statement(kind=kind, audience=None, body=body, nonce=bytes(16)))
+    entries, prev = [], parse_entry(log.entries[0]).prev
+    for place, data in enumerate(log.entries):
+        entry = replace(parse_entry(data), prev=prev)
+        if place == seq:
+            entry = replace(entry, kind=kind, size=len(payload), commit=commit_to(bytes(16), payload))
+        entries.append(format_entry(entry))
+        prev = leaf_hash(entries[-1])
+    made = replace(log, entries=entries)
+    return made, Shown(entry=entries[seq], salt=bytes(16), payload=payload)
+
+
+def test_a_receipt_may_carry_what_its_log_had_seen_before(log: Any) -> None:
+    made, seen = seen_log(log)
+    shown = {"salt": log.salts[7], "payload": log.payloads[7]}
+    for more in ({}, shown):
+        receipt = prove_receipt(
+            made.reader, entry=made.entries[7], checkpoint=made.note(13), seen=seen, **more
+        )
+        checked = check_receipt(receipt, log.vkey)
+        assert checked.payload == more.get("payload")
+        assert checked.seen is not None
+        assert (checked.seen.entry.seq, checked.seen.heads) == (3, (log.cosigned(2, "bolt/w"),))
+
+
+def test_what_was_seen_later_or_is_no_seen_entry_is_refused(log: Any) -> None:
+    for seq, kind in ((7, "seen"), (9, "seen"), (3, "memo")):
+        made, seen = seen_log(log, seq=seq, kind=kind)
+        with pytest.raises(InvalidError):
+            prove_receipt(made.reader, entry=made.entries[7], checkpoint=made.note(13), seen=seen)
+        path = prove_inclusion(made.reader, seq, 13)
+        extra = encode([made.entries[7], [seen.entry, seen.salt, seen.payload, path]])
+        bare = prove_receipt(made.reader, entry=made.entries[7], checkpoint=made.note(13))
+        with pytest.raises(InvalidError):
+            check_receipt(format_receipt(replace(parse_receipt(bare), extra=extra)), log.vkey)
+
+
+def test_a_seen_entry_of_another_history_is_refused(log: Any) -> None:
+    made, seen = seen_log(log)
+    bare = parse_receipt(prove_receipt(log.reader, entry=log.entries[7], checkpoint=log.note(13)))
+    path = prove_inclusion(made.reader, 3, 13)
+    extra = encode([log.entries[7], [seen.entry, seen.salt, seen.payload, path]])
+    with pytest.raises(InvalidError):
+        check_receipt(format_receipt(replace(bare, extra=extra)), log.vkey)
+
+
+def test_a_receipt_with_a_seen_entry_and_any_byte_changed_is_refused(log: Any) -> None:
+    made, seen = seen_log(log)
+    raw = prove_receipt(made.reader, entry=made.entries[7], checkpoint=made.note(13), seen=seen).encode()
+    check_receipt(raw, log.vkey)
+    for place in range(len(raw)):
+        with pytest.raises(TallyError):
+            check_receipt(raw[:place] + bytes([raw[place] ^ 0x01]) + raw[place + 1 :], log.vkey)
+
+
 def test_a_receipt_cut_anywhere_is_refused(log: Any, bare: str) -> None:
     for length in range(len(bare)):
         with pytest.raises(TallyError):
@@ -161,7 +229,12 @@ def test_another_payload_is_refused(log: Any, full: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "extra", [[], ["text"], [b"a", b"b"], [b"a", b"b", b"c", b"d"], {"entry": b"a"}, b"a"]
+    "extra",
+    [
+        *([], ["text"], [b"a", b"b"], [b"a", b"b", b"c", b"d"], {"entry": b"a"}, b"a"),
+        *([b"a", []], [b"a", [b"b", b"c", b"d", ["text"]]], [b"a", [b"b", b"c", b"d", b"e"]]),
+        *([[b"b", b"c", b"d", []]], [b"a", b"b", [b"b", b"c", b"d", []]]),
+    ],
 )
 def test_an_extra_of_another_shape_is_refused(log: Any, bare: str, extra: Any) -> None:
     with pytest.raises(MalformedError):

@@ -11,16 +11,28 @@ from typing import Any
 import pytest
 
 from ledger.errors import MalformedError
+from ledger.log.bounds import recorded_times
 from ledger.log.checkpoint import check_cosignature, open_checkpoint
 from ledger.log.encoding import decode, encode
 from ledger.log.entry import check_entries
 from ledger.log.evidence import check_fork
+from ledger.log.evidence_files import format_evidence, parse_evidence
 from ledger.log.note import parse_vkey
+from ledger.log.policy import check_policy, format_policy, is_quorum, parse_policy
 from ledger.log.receipt import check_receipt
 from ledger.log.witness import parse_add_checkpoint
+from ledger.members.evidence import check_evidence
 
 FOLDER = Path(__file__).resolve().parents[2] / "vectors" / "log"
-NAMES = ["encoding.json", "entries.json", "notes.json", "tiles.json", "tree.json"]
+NAMES = [
+    "encoding.json",
+    "entries.json",
+    "evidence.json",
+    "notes.json",
+    "policies.json",
+    "tiles.json",
+    "tree.json",
+]
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +89,40 @@ def test_the_frozen_notes_verify() -> None:
     assert checked.payload is not None
     assert check_fork(vectors["checkpoints"]["13"], vectors["fork_of_13"], vkey).place == 13
     assert parse_add_checkpoint(vectors["add_checkpoint"]).head.size == 20
+
+
+@pytest.mark.parametrize("name", read("evidence.json"))
+def test_the_frozen_evidence_proves_what_it_says(name: str) -> None:
+    files = {file: text.encode() for file, text in read("evidence.json")[name].items()}
+    evidence = parse_evidence(files)
+    assert format_evidence(evidence) == files
+    assert check_evidence(evidence).kind == json.loads(files["evidence.json"])["kind"]
+
+
+def test_the_frozen_policies_are_read_and_reached() -> None:
+    vectors = read("policies.json")
+    for case in vectors["accept"].values():
+        policy = parse_policy(case["policy"])
+        assert format_policy(policy) == case["form"]
+        if policy.logs:
+            check_policy(policy, vectors["note"])
+        for enough in case["enough"]:
+            assert is_quorum(policy, enough)
+            assert not enough or not is_quorum(policy, enough[:-1]) or policy.quorum == "none"
+
+
+@pytest.mark.parametrize("why", read("policies.json")["refuse"])
+def test_every_refused_policy_is_refused(why: str) -> None:
+    with pytest.raises(MalformedError):
+        parse_policy(read("policies.json")["refuse"][why])
+
+
+def test_the_frozen_receipt_tells_what_was_seen_before() -> None:
+    vectors, notes = read("policies.json"), read("notes.json")
+    checked = check_receipt(vectors["receipt_with_seen"], parse_vkey(notes["log_vkey"]))
+    witness = parse_vkey(notes["witness_vkey"])
+    assert checked.seen is not None
+    assert recorded_times(checked.seen.heads, {witness: None}) == {witness: 1_700_000_000}
 
 
 def test_making_vectors_again_overwrites_nothing(make: ModuleType) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import ForkError, InvalidError, MalformedError, RollbackError, TooLargeError
-from ledger.log.checkpoint import Checkpoint
+from ledger.log.checkpoint import Checkpoint, parse_any_checkpoint
+from ledger.log.note import sign_note
 from ledger.log.tree import prove_consistency
 from ledger.log.witness import (
     MAX_REQUEST_BYTES,
     AddCheckpoint,
+    OtherSizeError,
+    check_add_checkpoint,
     check_growth,
     format_add_checkpoint,
     parse_add_checkpoint,
@@ -51,9 +55,74 @@ def test_sixty_three_hashes_are_read_and_one_more_refused(log: Any) -> None:
         format_add_checkpoint(replace(most, proof=(bytes(32),) * 64))
 
 
+def asked(log: Any, old: int, size: int, proof: Any = None) -> AddCheckpoint:
+    path = prove_consistency(log.reader, old, size) if proof is None and 0 < old <= size else proof or ()
+    return AddCheckpoint(old_size=old, proof=tuple(path), checkpoint=log.note(size))
+
+
 def test_an_old_size_above_the_checkpoint_is_refused(log: Any) -> None:
-    with pytest.raises(MalformedError, match="old size 21"):
-        parse_add_checkpoint(f"old 21\n\n{log.note(20)}")
+    request = parse_add_checkpoint(f"old 21\n\n{log.note(20)}")
+    for held in (None, log.head(9), log.head(20)):
+        with pytest.raises(MalformedError, match="old size 21"):
+            check_add_checkpoint(request, held)
+
+
+def test_what_follows_the_checkpoint_held_may_be_cosigned(log: Any) -> None:
+    check_add_checkpoint(asked(log, 0, 20), None)
+    check_add_checkpoint(asked(log, 0, 0), None)
+    check_add_checkpoint(asked(log, 0, 20), log.head(0))
+    check_add_checkpoint(asked(log, 9, 20), log.head(9))
+    check_add_checkpoint(asked(log, 20, 20), log.head(20))
+
+
+@pytest.mark.parametrize(("old", "held"), [(9, None), (0, 9), (9, 10), (9, 8)])
+def test_another_old_size_is_told_the_one_held(log: Any, old: int, held: int | None) -> None:
+    with pytest.raises(OtherSizeError) as raised:
+        check_add_checkpoint(asked(log, old, 20), None if held is None else log.head(held))
+    assert raised.value.size == (held or 0)
+
+
+def test_another_root_of_the_size_held_is_a_conflict(log: Any, build_log: Any) -> None:
+    with pytest.raises(OtherSizeError, match="another root") as raised:
+        check_add_checkpoint(asked(log, 9, 9), build_log(20, history="false", fork_at=7).head(9))
+    assert raised.value.size == 9
+
+
+@pytest.mark.parametrize("held", [None, 0])
+def test_an_empty_log_with_another_root_is_a_conflict(log: Any, held: int | None) -> None:
+    note = sign_note(f"{log.vkey.name}\n0\n{b64encode(bytes(32)).decode()}\n", log.vkey.name, log.seed)
+    with pytest.raises(OtherSizeError):
+        check_add_checkpoint(
+            parse_add_checkpoint(f"old 0\n\n{note}"), None if held is None else log.head(held)
+        )
+
+
+def test_a_proof_that_does_not_fit_is_refused(log: Any) -> None:
+    proof = prove_consistency(log.reader, 9, 20)
+    for path in (proof[:-1], [*proof, bytes(32)], [bytes(32), *proof[1:]], []):
+        with pytest.raises(InvalidError):
+            check_add_checkpoint(asked(log, 9, 20, path or [bytes(32)]), log.head(9))
+    with pytest.raises(InvalidError):
+        check_add_checkpoint(asked(log, 0, 20, [bytes(32)]), None)
+    with pytest.raises(InvalidError):
+        check_add_checkpoint(asked(log, 20, 20, [bytes(32)]), log.head(20))
+
+
+def test_checkpoints_of_others_may_have_lines_after_the_root(log: Any) -> None:
+    text = log.note(9).split("\n\n")[0] + "\n"
+    assert parse_any_checkpoint(text) == parse_any_checkpoint(f"{text}more\nlines\n") == log.head(9)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "a\n", "a\n1\n", "a\n1\n\n", "\n1\nROOT\n", "a\n01\nROOT\n", "a\n1\nROOT"),
+        *("a\n1\nROOT\n\nmore\n", "a\n-1\nROOT\n", "a\n1\nROO=\n", "a\n1 \nROOT\n"),
+    ],
+)
+def test_a_text_that_is_no_checkpoint_is_refused(text: str) -> None:
+    with pytest.raises(MalformedError):
+        parse_any_checkpoint(text.replace("ROOT", b64encode(bytes(32)).decode()))
 
 
 @pytest.mark.parametrize(
