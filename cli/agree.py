@@ -10,14 +10,17 @@ import typer
 
 from cli.call import call_of, columns, plural, short_hash
 from cli.client import open_node
-from cli.due import due_lines
+from cli.due import due_lines, obligation_lines
+from cli.explained import named, rule_lines
 from cli.reading import find_agreement, open_home, read_text, read_time
 from cli.signing import find_signer, sign_body
 from contracts.checker import check_document
-from contracts.document import TIMEKEEPER, Document, parse_contract_yaml
+from contracts.document import TIMEKEEPER, Document
+from contracts.reading import parse_contract_yaml
 from contracts.render import prose_value, render_text
 from ledger.errors import ConflictError, ForbiddenError, MissingError
 from node.views.agreements import explain_agreement, list_agreements, show_agreement
+from node.views.evidence import quarantine_lines
 from node.views.values import Json
 
 PROSE_CHARS = 96
@@ -38,6 +41,10 @@ def propose(
     until: Annotated[
         str | None, typer.Option("--until", metavar="TIME", help="The offer lapses after this time.")
     ] = None,
+    replaces: Annotated[
+        str | None,
+        typer.Option("--replaces", metavar="A", help="The agreement that ends when this is in force."),
+    ] = None,
 ) -> None:
     """Propose an agreement from a contract document.
 
@@ -56,6 +63,9 @@ def propose(
     body: Json = {"document": text.decode()}
     if until is not None:
         body["until"] = read_time(until, "--until")
+    if replaces is not None:
+        with open_home(call.home) as home:
+            body["replaces"] = find_agreement(home, replaces).hex()
     with open_node(call.home) as node:
         answer = node.post("/agreements", body)
     call.answer(answer, [answer["agreement"]])
@@ -85,10 +95,10 @@ def sign(
         identity = find_agreement(home, agreement)
         value = show_agreement(home.reader, home.state, home.book, identity)
         document = home.book.agreement(home.reader, home.state, identity).contract.document
-        role = _role(value, party)
-        proposal = _proposal(value)
+        role = choose_role(value, party)
+        proposal = open_proposal(value)
         signer = find_signer(home, sign_as, document.sign[role].of)
-        for line in agreement_text(document):
+        for line in (*quarantine_lines(value["quarantined"]), *agreement_text(document)):
             call.tell(line)
         question = f"Does {signer.person.name} sign this as {role} of {value['name']!r}?"
         if not yes and not call.confirm(question):
@@ -123,7 +133,8 @@ def show(
     with open_home(call.home) as home:
         if not agreement:
             listed = list_agreements(home.reader, home.state, home.book)
-            call.answer(listed, _list_lines(listed))
+            told = sorted({origin for item in listed for origin in item["quarantined"]})
+            call.answer(listed, [*quarantine_lines(told), *_list_lines(listed)])
             if not listed:
                 call.tell(f"No agreement here yet. To propose one: {call.command('agree propose FILE')}")
             return
@@ -132,7 +143,8 @@ def show(
         document = home.book.agreement(home.reader, home.state, identity).contract.document
         if why:
             value["rules"] = explain_agreement(home.reader, home.state, home.book, identity)["rules"]
-    call.answer(value, [*agreement_text(document), *_standing_lines(value)])
+    told = quarantine_lines(value["quarantined"])
+    call.answer(value, [*told, *agreement_text(document), *_standing_lines(value)])
 
 
 def agreement_text(document: Document) -> list[str]:
@@ -144,7 +156,7 @@ def agreement_text(document: Document) -> list[str]:
     return [*lines, *columns(rows, indent="  "), ""]
 
 
-def _role(value: Json, party: str | None) -> str:
+def choose_role(value: Json, party: str | None) -> str:
     """The role to sign for: the one that was said, else the only one of this organization."""
     roles: list[str] = value["roles"]
     if party is not None and party in roles:
@@ -165,11 +177,18 @@ def _role(value: Json, party: str | None) -> str:
     return roles[0]
 
 
-def _proposal(value: Json) -> str:
-    proposals = value["proposals"]
+def open_proposal(value: Json, organization: str | None = None) -> str:
+    """The first proposal that can be signed, of anybody or of one organization."""
+    proposals = [
+        proposal["leaf"]
+        for proposal in value["proposals"]
+        if not proposal["gone"] and organization in (None, proposal["organization"])
+    ]
     if not proposals:
-        raise MissingError(f"agreement {value['name']}", found="no proposal here", expected="one to sign")
-    return str(proposals[0]["leaf"])
+        raise MissingError(
+            f"agreement {value['name']}", found="no proposal here that stands", expected="a proposal"
+        )
+    return str(proposals[0])
 
 
 def _list_lines(listed: list[Json]) -> list[str]:
@@ -191,25 +210,34 @@ def _list_lines(listed: list[Json]) -> list[str]:
 
 
 def _standing_lines(value: Json) -> list[str]:
-    lines = [f"agreement  {value['agreement']}", f"status     {value['status']}"]
+    reason = f" ({value['reason']})" if value["reason"] else ""
+    lines = [f"agreement  {value['agreement']}", f"status     {value['status']}{reason}"]
     if value["state"]:
         lines.append(f"state      {value['state']}")
     for proposal in value["proposals"]:
         lines += _proposal_lines(proposal)
     for fact in value["facts"]:
         lines += _fact_lines(fact)
+    lines += [_deadline_line(deadline) for deadline in value["deadlines"]]
     for firing in value["firings"]:
         standing = "final" if firing["final"] else "provisional"
-        lines.append(f"fired      {firing['rule']}, {standing}, {firing['at']['time']}")
+        corrected = ", corrected" if firing["corrected"] else ""
+        lines.append(f"fired      {named(firing)}, {standing}{corrected}, {firing['at']['time']}")
     lines += [f"due        {line}" for line in due_lines(value["due"])[1:]]
+    lines += [f"obligation {line}" for line in obligation_lines(value["obligations"])[1:]]
     lines += [f"failed     {failure['rule']}: {failure['trouble']}" for failure in value["failures"]]
     lines += [f"missing    entry {leaf}" for leaf in value["missing"]]
     lines += [f"no effect  {remark['text']} ({short_hash(remark['leaf'])})" for remark in value["remarks"]]
-    for rule in value.get("rules", ()):
-        lines += ["", f"rule {rule['rule']}: {'has fired' if rule['fired'] else 'has not fired'}"]
-        lines += [f"  {_holds(condition)}  {condition['text']}" for condition in rule["conditions"]]
-        lines += [f"  waits for  {text}" for text in rule["missing"]]
+    if "rules" in value:
+        lines += ["", *rule_lines(value["rules"])]
     return lines
+
+
+def _deadline_line(deadline: Json) -> str:
+    name = deadline["name"] if deadline["key"] is None else f"{deadline['name']} for {deadline['key']}"
+    closed = deadline["closed"]
+    how = f"closed at {closed['time']}" if closed else f"open, closes from {deadline['closes_from']} on"
+    return f"deadline   {name}, {deadline['at']}: {how}"
 
 
 def _proposal_lines(proposal: Json) -> list[str]:
@@ -219,18 +247,18 @@ def _proposal_lines(proposal: Json) -> list[str]:
         lines.append(f"signed     as {role}: {names}")
     for role, count in proposal["lacking"].items():
         lines.append(f"lacking    {plural(count, 'signature')} as {role}")
-    return lines
+    return [*lines, f"gone       {proposal['gone']}"] if proposal["gone"] else lines
 
 
 def _fact_lines(fact: Json) -> list[str]:
     fields = "".join(f" {key}={text}" for key, text in fact["fields"].items())
     stated = f"{fact['name']}{fields}, by {fact['organization']}"
     return [
-        f"fact       {stated}: {fact['status']}, {short_hash(fact['leaf'])}",
+        f"fact       {stated}: {fact['status']}, {_standing(fact)}, {short_hash(fact['leaf'])}",
         *(f"           confirmed by {each['organization']}" for each in fact["confirmations"]),
         *(f"           waits for {role} to confirm" for role in fact["awaiting"]),
     ]
 
 
-def _holds(condition: Json) -> str:
-    return {True: "holds   ", False: "does not", None: "not read"}[condition["holds"]]
+def _standing(entry: Json) -> str:
+    return "witnessed" if entry["witnessed"] else "recorded"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import file_digest
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +13,7 @@ from cli.call import call_of, short_hash
 from cli.client import open_node
 from cli.reading import find_agreement, find_entry, find_fact, open_home
 from cli.signing import find_signer, sign_body
-from ledger.errors import ForbiddenError, UsageError
+from ledger.errors import ForbiddenError, MissingError, UsageError
 from node.views.agreements import show_agreement
 from node.views.values import Json
 
@@ -26,6 +28,10 @@ def claim(
     cite: Annotated[
         list[str] | None,
         typer.Option("--cite", metavar="ENTRY", help="An entry that it relies on (repeat)."),
+    ] = None,
+    attach: Annotated[
+        list[Path] | None,
+        typer.Option("--attach", metavar="FILE", help="A document that proves it; its hash is stated."),
     ] = None,
     key: Annotated[
         str | None,
@@ -44,6 +50,7 @@ def claim(
         cites = [home.reader.record(*find_entry(home, text)).leaf.hex() for text in cite or ()]
         document = home.book.agreement(home.reader, home.state, identity).contract.document
     body: Json = {"agreement": identity.hex(), "name": fact, "fields": stated, "cites": cites}
+    body["attachments"] = [_hash_of(file) for file in attach or ()]
     with open_node(call.home) as node:
         answer = node.post("/facts", body, key=key)
     call.answer(answer, [f"entry {answer['seq']}  {answer['leaf']}"])
@@ -84,6 +91,16 @@ def confirm(
         )
     call.answer(answer, [f"entry {answer['seq']}  {answer['leaf']}"])
     call.tell(f"Confirmed {short_hash(leaf.hex())}. See what follows: {call.command('due')}")
+
+
+def _hash_of(file: Path) -> str:
+    try:
+        with file.open("rb") as stream:
+            return file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise MissingError(
+            str(file), found=str(error.strerror or error), expected="a file that can be read"
+        ) from error
 
 
 def _fields(texts: list[str]) -> dict[str, str]:

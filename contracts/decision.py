@@ -1,35 +1,34 @@
-"""Decisions: the firings of an agreement with their hashes, provisional or final.
-
-    inputs hash   = SHA-256("tallystick inputs v1\\n" | msgpack [leaf hash, …])
-    outcome hash  = SHA-256("tallystick outcome v1\\n" | msgpack [effect, …])
-    decision hash = SHA-256("tallystick decision v1\\n" | msgpack [agreement, rule, inputs, outcome])
-
-Inputs are the leaf hashes of the facts and confirmations that the firing rests on, in counting order.
-Effects are maps in the order of the rule; every value is text (roles of `notify`: a list of texts):
-
-- `{"kind": "due", "from": role, "to": role, "amount": "11.98 USD", "by": "2019-01-11T03:24:00Z"}`
-- `{"kind": "state", "state": name}`
-- `{"kind": "notify", "roles": [role, …]}`
+"""Decisions: the firings of an agreement with their hashes (`contracts.hashes`), provisional or final.
 
 A firing is final when everything it rests on is witnessed: proposal, signatures, facts, confirmations,
-and the `counted` entries that name them. Until then it is provisional and moves no money.
+ticks, the entries that count them, and what put a later timekeeper in its place. Until then it is
+provisional and moves no money. What stands of its effects may be corrected later (`contracts.corrections`);
+the decision itself stays.
+
+`Standing` says what follows from all effects together: amounts due and whether they are paid, obligations
+and whether they are open. A discharge meets what has its name, under the same key. When the agreement
+ends, obligations end with it, unless they survive; dues stay.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from typing import Any, TypeAlias
 
-from contracts.agreement import Agreement
-from contracts.evaluator import EffectMap, Failure, Firing, decide
+from contracts.agreement import ENDED, Agreement
+from contracts.corrections import Correction
+from contracts.effects import EffectMap
+from contracts.evaluator import Failure, Firing
+from contracts.hashes import decision_hash, inputs_hash, key_text, outcome_hash
 from contracts.records import Position
 from ledger.errors import InvalidError, short
-from ledger.log.encoding import encode
 
 Witnessed: TypeAlias = Callable[[str, int], bool]
 """Whether the entry of a log (origin) at a position is witnessed."""
+
+OPEN, MET, OVER = "open", "met", "over"
+"""Of an obligation or amount due: it stands, it was discharged, it ended with the agreement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +36,19 @@ class Decision:
     """A firing with its hashes. `agreed_by` and `disputed_by` are organizations that recorded theirs."""
 
     firing: Firing
+    key: str | None
     final: bool
     inputs: bytes
     outcome: bytes
     hash: bytes
     agreed_by: tuple[str, ...]
     disputed_by: tuple[str, ...]
+    correction: Correction | None
+
+    @property
+    def effects(self) -> tuple[EffectMap, ...]:
+        """The effects that stand: its own, or those that it was corrected to."""
+        return self.firing.effects if self.correction is None else self.correction.effects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +56,31 @@ class AmountDue:
     """What one organization owes another by a decision; times are canonical texts."""
 
     rule: str
+    key: str | None
     payer: str
     payee: str
     amount: str
     by: str
+    name: str | None
+    standing: str
+    final: bool
+    decision: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obliged:
+    """A duty, permission or prohibition of an organization, perhaps towards another."""
+
+    rule: str
+    key: str | None
+    duty: str
+    of: str
+    to: str | None
+    act: str
+    amount: str | None
+    by: str | None
+    survives: bool
+    standing: str
     final: bool
     decision: bytes
 
@@ -67,87 +94,122 @@ class Evaluation:
     state: str | None
     """The state that the last firing set, or None."""
     dues: tuple[AmountDue, ...]
+    obligations: tuple[Obliged, ...]
 
 
 def evaluate(agreement: Agreement, witnessed: Witnessed) -> Evaluation:
     """The firings of an agreement, each final if all that it rests on is witnessed."""
-    if agreement.start is None:
-        return Evaluation(decisions=(), failures=(), state=None, dues=())
-    firings, failures = decide(agreement.contract, agreement.start, agreement.existing)
-    ranks = {leaf_hash: rank for rank, leaf_hash in enumerate(agreement.positions)}
-    firings = tuple(
-        replace(firing, rests_on=tuple(sorted(firing.rests_on, key=ranks.__getitem__))) for firing in firings
-    )
-    decisions = tuple(_decision(agreement, firing, witnessed) for firing in firings)
-    states = [effect["state"] for firing in firings for effect in firing.effects if effect["kind"] == "state"]
+    decisions = tuple(decide(agreement, firing, witnessed) for firing in agreement.firings)
+    states = [effect["state"] for d in decisions for effect in d.effects if effect["kind"] == "state"]
+    dues, obligations = _standing(agreement, decisions)
     return Evaluation(
         decisions=decisions,
-        failures=failures,
+        failures=agreement.failures,
         state=str(states[-1]) if states else None,
-        dues=tuple(due for decision in decisions for due in _dues(agreement, decision)),
+        dues=dues,
+        obligations=obligations,
     )
 
 
-def _decision(agreement: Agreement, firing: Firing, witnessed: Witnessed) -> Decision:
+def decide(agreement: Agreement, firing: Firing, witnessed: Witnessed) -> Decision:
+    """One firing as a decision."""
+    key = key_text(firing)
     inputs, outcome = inputs_hash(firing.rests_on), outcome_hash(firing.effects)
-    name = decision_hash(agreement.contract.agreement, firing.rule, inputs, outcome)
-    recorded = [record for record in agreement.decisions if record.body["rule"] == firing.rule]
+    name = decision_hash(agreement.contract.agreement, firing.rule, inputs, outcome, key)
+    recorded = agreement.decisions.get((firing.rule, key), ())
     same = {r.organization for r in recorded if (r.body["inputs"], r.body["outcome"]) == (inputs, outcome)}
     return Decision(
         firing=firing,
+        key=key,
         final=all(witnessed(origin, seq) for origin, seq in rests_on_positions(agreement, firing)),
         inputs=inputs,
         outcome=outcome,
         hash=name,
         agreed_by=tuple(sorted(same)),
         disputed_by=tuple(sorted({record.organization for record in recorded} - same)),
+        correction=agreement.corrections.get(name),
     )
 
 
 def rests_on_positions(agreement: Agreement, firing: Firing) -> tuple[Position, ...]:
     """Every entry that must be witnessed before a firing is final, each once."""
+    origin = firing.moment.position[0]
     positions = [*agreement.basis, firing.moment.position]
+    positions += agreement.takeovers.get(origin.partition("/")[0], ())
     for leaf_hash in firing.rests_on:
         positions += agreement.positions[leaf_hash]
     return tuple(dict.fromkeys(positions))
 
 
-def _dues(agreement: Agreement, decision: Decision) -> list[AmountDue]:
+def _standing(
+    agreement: Agreement, decisions: Iterable[Decision]
+) -> tuple[tuple[AmountDue, ...], tuple[Obliged, ...]]:
+    """Amounts due and obligations in the order in which they came to be, with what became of them."""
+    dues: list[AmountDue] = []
+    obligations: list[Obliged] = []
+    for decision in decisions:
+        for effect in decision.effects:
+            match effect["kind"]:
+                case "due":
+                    dues.append(_due(agreement, decision, effect))
+                case "obligation":
+                    obligations.append(_obliged(agreement, decision, effect))
+                case "discharge":
+                    named = str(effect["name"]), decision.key
+                    dues = [replace(d, standing=MET) if (d.name, d.key) == named else d for d in dues]
+                    obligations = [
+                        replace(o, standing=MET) if (o.act, o.key) == named else o for o in obligations
+                    ]
+    if agreement.status == ENDED:
+        obligations = [
+            replace(o, standing=OVER) if o.standing == OPEN and not o.survives else o for o in obligations
+        ]
+    return tuple(dues), tuple(obligations)
+
+
+def _due(agreement: Agreement, decision: Decision, effect: EffectMap) -> AmountDue:
     parties = agreement.contract.document.parties
-    return [
-        AmountDue(
-            rule=decision.firing.rule,
-            payer=parties[str(effect["from"])],
-            payee=parties[str(effect["to"])],
-            amount=str(effect["amount"]),
-            by=str(effect["by"]),
-            final=decision.final,
-            decision=decision.hash,
-        )
-        for effect in decision.firing.effects
-        if effect["kind"] == "due"
-    ]
+    return AmountDue(
+        rule=decision.firing.rule,
+        key=decision.key,
+        payer=parties[str(effect["from"])],
+        payee=parties[str(effect["to"])],
+        amount=str(effect["amount"]),
+        by=str(effect["by"]),
+        name=_text(effect, "as"),
+        standing=OPEN,
+        final=decision.final,
+        decision=decision.hash,
+    )
 
 
-def inputs_hash(leaf_hashes: Sequence[bytes]) -> bytes:
-    """The hash of what a firing rests on."""
-    return sha256(b"tallystick inputs v1\n" + encode(list(leaf_hashes))).digest()
+def _obliged(agreement: Agreement, decision: Decision, effect: EffectMap) -> Obliged:
+    parties = agreement.contract.document.parties
+    to = _text(effect, "to")
+    return Obliged(
+        rule=decision.firing.rule,
+        key=decision.key,
+        duty=str(effect["duty"]),
+        of=parties[str(effect["of"])],
+        to=None if to is None else parties[to],
+        act=str(effect["act"]),
+        amount=_text(effect, "amount"),
+        by=_text(effect, "by"),
+        survives="survives" in effect,
+        standing=OPEN,
+        final=decision.final,
+        decision=decision.hash,
+    )
 
 
-def outcome_hash(effects: Sequence[EffectMap]) -> bytes:
-    """The hash of a firing's effects."""
-    return sha256(b"tallystick outcome v1\n" + encode(list(effects))).digest()
-
-
-def decision_hash(agreement: bytes, rule: str, inputs: bytes, outcome: bytes) -> bytes:
-    """The hash that names a decision; parties that decide the same have the same."""
-    return sha256(b"tallystick decision v1\n" + encode([agreement, rule, inputs, outcome])).digest()
+def _text(effect: EffectMap, key: str) -> str | None:
+    return str(effect[key]) if key in effect else None
 
 
 def decision_body(agreement: Agreement, decision: Decision) -> dict[str, Any]:
     """The body of the `decision` statement by which a party's node records a final firing."""
     origin, seq = decision.firing.moment.position
-    return {
+    body = {
         "agreement": agreement.contract.agreement,
         "effects": list(decision.firing.effects),
         "inputs": decision.inputs,
@@ -155,6 +217,7 @@ def decision_body(agreement: Agreement, decision: Decision) -> dict[str, Any]:
         "rule": decision.firing.rule,
         "timekeeper": [origin, seq],
     }
+    return body if decision.key is None else {"key": decision.key, **body}
 
 
 def check_decision(agreement: Agreement, evaluation: Evaluation, body: Mapping[str, Any]) -> None:
@@ -163,8 +226,9 @@ def check_decision(agreement: Agreement, evaluation: Evaluation, body: Mapping[s
     Raises:
         InvalidError: the rule has not fired, is provisional here, or came out differently.
     """
-    where = f"decision {short(body['rule'])}"
-    found = next((d for d in evaluation.decisions if d.firing.rule == body["rule"]), None)
+    key = body.get("key")
+    where = f"decision {short(body['rule'])}" + (f" for {short(key)}" if key is not None else "")
+    found = next((d for d in evaluation.decisions if (d.firing.rule, d.key) == (body["rule"], key)), None)
     if found is None:
         raise InvalidError(where, found="a rule that has not fired", expected="a rule that has fired")
     if not found.final:

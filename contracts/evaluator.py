@@ -1,89 +1,32 @@
-"""Evaluation: what a contract's rules decide, given the facts in the order in which they came to exist.
+"""Evaluation: what a contract's rules decide as facts come to exist and deadlines close.
 
-`decide` is a pure function. It starts at the moment when the agreement is in force and replays the facts
-one by one. After each it looks at the open rules that mention the fact; a rule whose condition holds
-fires once, at that moment, and is closed. So a firing depends on nothing that comes after it.
+An `Evaluator` is told, moment by moment in the order of the timekeeper's log, that the agreement is in
+force, that a fact exists, that a tick came. At each it fixes the deadlines that have all that they need,
+and looks at the open rules that mention what has changed; a rule whose condition holds fires once, at that
+moment, and is closed. So a firing depends on nothing that comes after it.
 
-`and` and `or` read their right side only where the left does not decide, `if` only the chosen side. What
-a firing rests on are the facts that its condition and its effects read at that moment.
+A rule `per` a field is one rule for each value of the field: in the look for a value, facts that have the
+field are only those with that value. It is looked at from the moment at which something that it mentions
+has the value.
 
 A calculation without a result (overflow, division by zero, two currencies) makes the rule fail at that
-moment, with a place; it is tried again when another fact that it mentions comes to exist.
+moment, with a place; it is tried again when something else that it mentions changes. Once a state ended
+the agreement, or the evaluator is told that it ended, only rules that discharge are looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NoReturn, TypeAlias
+from heapq import heappop, heappush
 
-from contracts.checker import Report, check_document, scope_of
-from contracts.document import Document, Due, Notify, Rule, State, agreement_hash, parse_document
-from contracts.functions import FUNCTIONS, split_arguments
-from contracts.grammar import parse_expression
-from contracts.inference import infer
-from contracts.operations import NEGATIONS, OPERATIONS, compare, describe_fault, instant
-from contracts.records import Position
-from contracts.syntax import (
-    Arithmetic,
-    Call,
-    Compare,
-    Exists,
-    Expression,
-    Field,
-    Literal,
-    Logic,
-    Name,
-    Negate,
-    Node,
-    Not,
-    Place,
-)
-from contracts.values import KIND_OF, Duration, Instant, Money, Value, format_value
-from ledger.errors import InvalidError, MissingError, TallyError
-
-EffectMap: TypeAlias = "dict[str, str | list[str]]"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contract:
-    """A document that passed the checker, and what follows from it once."""
-
-    agreement: bytes
-    document: Document
-    report: Report
-    mentions: Mapping[str, frozenset[str]]
-    """The facts that each rule's condition mentions."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """A point in the timekeeper's log: the time of an entry and its position."""
-
-    instant: Instant
-    position: Position
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExistingFact:
-    """A fact that exists: its fields, its times, and the entries that make it exist, in counting order."""
-
-    name: str
-    fields: Mapping[str, Value]
-    at: Instant
-    counted: Instant
-    confirmed: Instant | None
-    entries: tuple[bytes, ...]
-    since: Moment
-
-    def built_in(self, field: str) -> Value:
-        """One of the times that every fact has."""
-        times = {"at": self.at, "counted": self.counted, "confirmed": self.confirmed}
-        value = times.get(field)
-        if value is None:
-            raise MissingError(self.name, found=f"no {field}", expected="at, counted, or confirmed")
-        return value
+from contracts.contract import Contract
+from contracts.document import ENDING_STATES, PERMISSION, TERMINATE
+from contracts.effects import EffectMap, compute_effect
+from contracts.facts_known import Closing, ExistingFact, Known, Moment
+from contracts.look import Key, Look
+from contracts.values import Duration, Instant, Value
+from ledger.errors import InvalidError, TallyError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,250 +34,208 @@ class Firing:
     """A rule whose condition held: at which moment, with which effects, resting on which entries."""
 
     rule: str
+    key: Key | None
     moment: Moment
     effects: tuple[EffectMap, ...]
     rests_on: tuple[bytes, ...]
+    """Leaf hashes in counting order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A rule that could not be calculated, when it was last tried."""
+    """A rule or deadline that could not be calculated, when it was last tried."""
 
     rule: str
+    key: Key | None
     moment: Moment
     error: TallyError
 
 
-@lru_cache(maxsize=256)
-def load_contract(signed: bytes) -> Contract:
-    """Read and check the signed form of a contract; what was read is remembered by its bytes.
+class Evaluator:
+    """What has come to exist in one agreement, and what fired. `ranks`: counting order of leaf hashes."""
 
-    Raises:
-        TallyError: no contract, or one with errors.
-    """
-    return make_contract(parse_document(signed), agreement_hash(signed))
-
-
-def make_contract(document: Document, agreement: bytes) -> Contract:
-    """Check a document and prepare its evaluation.
-
-    Raises:
-        InvalidError: the document has errors.
-    """
-    report = check_document(document)
-    mentions = {
-        rule: frozenset(name for name in meaning.names if name in document.facts)
-        for rule, meaning in report.conditions.items()
-    }
-    return Contract(agreement=agreement, document=document, report=report, mentions=mentions)
-
-
-def decide(
-    contract: Contract, start: Moment, facts: Sequence[ExistingFact]
-) -> tuple[tuple[Firing, ...], tuple[Failure, ...]]:
-    """The firings in their order, and the rules that cannot be calculated; `facts` as they came to exist."""
-    known: dict[str, list[ExistingFact]] = {}
-    open_rules = {rule.name: rule for rule in contract.document.rules}
-    firings: list[Firing] = []
-    failures: dict[str, Failure] = {}
-
-    def look(rules: list[Rule], moment: Moment) -> None:
-        for rule in rules:
-            try:
-                firing = _fire(contract, rule, known, moment)
-            except TallyError as error:
-                failures[rule.name] = Failure(rule=rule.name, moment=moment, error=error)
-                continue
-            failures.pop(rule.name, None)
-            if firing is not None:
-                del open_rules[rule.name]
-                firings.append(firing)
-
-    look(list(open_rules.values()), start)
-    for fact in facts:
-        known.setdefault(fact.name, []).append(fact)
-        touched = [rule for name, rule in open_rules.items() if fact.name in contract.mentions[name]]
-        look(touched, fact.since)
-    return tuple(firings), tuple(failures.values())
-
-
-def compute(contract: Contract, text: str, facts: Sequence[ExistingFact] = ()) -> Value:
-    """The value of an expression in a contract, with these facts; checked first, as rules are.
-
-    Raises:
-        TallyError: no expression, types that do not fit, or a calculation without a result.
-    """
-    expression = parse_expression(text, Place(label="expression"))
-    infer(expression, scope_of(contract.document, contract.report.lets))
-    known: dict[str, list[ExistingFact]] = {}
-    for fact in facts:
-        known.setdefault(fact.name, []).append(fact)
-    return Look(contract, known).value(expression)
-
-
-def _fire(
-    contract: Contract, rule: Rule, known: Mapping[str, Sequence[ExistingFact]], moment: Moment
-) -> Firing | None:
-    view = Look(contract, known)
-    if view.value(rule.when) is not True:
-        return None
-    effects = tuple(_effect(view, effect, moment) for effect in rule.then)
-    read = [fact for facts in known.values() for fact in facts[:1] if fact.name in view.read]
-    return Firing(
-        rule=rule.name,
-        moment=moment,
-        effects=effects,
-        rests_on=tuple(entry for fact in read for entry in fact.entries),
-    )
-
-
-def _effect(view: Look, effect: Due | State | Notify, moment: Moment) -> EffectMap:
-    match effect:
-        case Due():
-            return _due(view, effect, moment)
-        case State():
-            return {"kind": "state", "state": effect.state}
-        case Notify():
-            return {"kind": "notify", "roles": list(effect.roles)}
-
-
-def _due(view: Look, due: Due, moment: Moment) -> EffectMap:
-    amount = view.value(due.amount)
-    within = Duration(0) if due.within is None else view.value(due.within)
-    if not isinstance(amount, Money) or not isinstance(within, Duration):
-        raise InvalidError(str(due.place), found="other types", expected="money, and a duration")
-    if amount.amount < 0:
-        raise InvalidError(
-            due.amount.at(due.amount.node),
-            found=f"an amount due of {format_value(amount)}",
-            expected="zero or more",
-            action="limit it with max(…), or exchange from and to in a rule of its own",
-        )
-    try:
-        by = instant(moment.instant.ms + within.ms)
-    except ArithmeticError as fault:
-        raise InvalidError(str(due.place), found=describe_fault(fault), expected="an earlier time") from fault
-    return {
-        "kind": "due",
-        "from": due.payer,
-        "to": due.payee,
-        "amount": format_value(amount),
-        "by": format_value(by),
-    }
-
-
-class Look:
-    """One look at one rule: computes expressions, each let at most once, and notes the facts it read."""
-
-    __slots__ = ("contract", "expression", "known", "lets", "read")
-
-    def __init__(self, contract: Contract, known: Mapping[str, Sequence[ExistingFact]]) -> None:
+    def __init__(self, contract: Contract, ranks: Mapping[bytes, int]) -> None:
         self.contract = contract
-        self.known = known
-        self.lets: dict[str, Value] = {}
-        self.read: set[str] = set()
-        self.expression: Expression | None = None
+        self.document = contract.document
+        self.known = Known()
+        self.firings: list[Firing] = []
+        self.failures: dict[tuple[str, Value | None], Failure] = {}
+        self.end: tuple[Moment, str] | None = None
+        self._ranks = ranks
+        self._rules = {rule.name: (place, rule) for place, rule in enumerate(self.document.rules)}
+        self._fired: set[tuple[str, Value | None]] = set()
+        self._contexts: dict[str, dict[Value, int]] = {}
+        """Values of its key for which a rule or deadline exists, numbered as they came."""
+        self._open: list[tuple[int, int, str, Value | None]] = []
+        """A heap of the deadlines that are fixed and open: due, a running number, name, key's value."""
+        self._permits: set[tuple[str, Value | None]] = set()
+        self._fixed_count = 0
 
-    def value(self, expression: Expression, node: Node | None = None) -> Value:
-        """The value of an expression, or of one node of it.
+    @property
+    def next_due(self) -> int | None:
+        """When the next open deadline closes, its grace included, in milliseconds."""
+        return self._open[0][0] if self._open else None
 
-        Raises:
-            InvalidError: a calculation without a result; with the place.
-            MissingError: a field of a fact that does not exist, which the checker excludes for rules.
-        """
-        outer, self.expression = self.expression, expression
-        try:
-            value: Value = self.node(node or expression.node)
-            return value
-        finally:
-            self.expression = outer
+    def may_terminate(self, role: str) -> bool:
+        """Whether a role holds an open permission to end the agreement alone."""
+        return any(holder == role for holder, _ in self._permits)
 
-    def node(self, node: Node) -> Any:
-        """The value of a node of the current expression."""
-        return _BRANCHES[type(node)](self, node)
+    # What happens
 
-    def fail(self, node: Node, fault: ArithmeticError) -> NoReturn:
-        """Give a fault its place."""
-        expression = self.expression
-        where, text = (expression.at(node), expression.part(node)) if expression else ("expression", "")
-        raise InvalidError(
-            where,
-            found=f"{describe_fault(fault)} in {text}",
-            expected="a calculation with a result",
-            action="correct the facts by agreement; the rule stays open",
-        ) from fault
+    def begin(self, moment: Moment) -> None:
+        """The agreement comes into force."""
+        self._fix(None, moment)
+        self._look([(rule.name, None) for rule in self.document.rules if rule.per is None], moment)
 
-    def name(self, node: Name) -> Value:
-        param = self.contract.document.params.get(node.name)
-        if param is not None:
-            return param.value
-        if node.name not in self.lets:
-            self.lets[node.name] = self.value(self.contract.document.lets[node.name])
-        return self.lets[node.name]
+    def exist(self, fact: ExistingFact) -> None:
+        """A fact comes to exist."""
+        self.known.add(fact)
+        fixed = self._fix(fact, fact.since)
+        wanted = dict.fromkeys(self._touched(fact.name, fact.fields))
+        for name, value in fixed:
+            wanted |= dict.fromkeys(self._touched(name, self._key_fields(name, value)))
+        self._look(wanted, fact.since)
 
-    def exists(self, node: Exists) -> bool:
-        if node.fact not in self.known:
+    def tick(self, leaf_hash: bytes, moment: Moment) -> bool:
+        """Close all deadlines that are due; False where there are none."""
+        wanted: dict[tuple[str, Value | None], None] = {}
+        closed = []
+        while self._open and self._open[0][0] <= moment.instant.ms:
+            _, _, name, value = heappop(self._open)
+            self.known.close(name, value, leaf_hash, moment)
+            closed.append((name, value))
+        for name, value in closed:
+            wanted |= dict.fromkeys(self._touched(name, self._key_fields(name, value)))
+        self._look(wanted, moment)
+        return bool(closed)
+
+    def finish(self, moment: Moment, reason: str) -> None:
+        """The agreement ends by what its parties do."""
+        self.end = self.end or (moment, reason)
+
+    # Keys
+
+    def _key_fields(self, deadline: str, value: Value | None) -> Mapping[str, Value]:
+        per = self.document.deadlines[deadline].per
+        return {} if per is None or value is None else {per: value}
+
+    def _values(
+        self, name: str, per: str, fields: Mapping[str, Value], *, everywhere: bool = False
+    ) -> Iterable[Value]:
+        """The values of its key for which a rule or deadline is touched by what has these fields."""
+        contexts = self._contexts.setdefault(name, {})
+        if per in fields:
+            contexts.setdefault(fields[per], len(contexts))
+            if not everywhere:
+                return (fields[per],)
+        return tuple(contexts)
+
+    def _touched(self, name: str, fields: Mapping[str, Value]) -> Iterable[tuple[str, Value | None]]:
+        """The rules, with the value of their key, that mention what has changed."""
+        for rule, mentioned in self.contract.mentions.items():
+            if name in mentioned:
+                per = self._rules[rule][1].per
+                if per is None:
+                    yield rule, None
+                    continue
+                everywhere = name in self.contract.everywhere[rule]
+                for value in self._values(rule, per, fields, everywhere=everywhere):
+                    yield rule, value
+
+    # Deadlines
+
+    def _fix(self, fact: ExistingFact | None, moment: Moment) -> list[tuple[str, Value | None]]:
+        """Fix every deadline that now has all it needs; `fact` is what came, None at the beginning."""
+        fields = {} if fact is None else fact.fields
+        changed = set() if fact is None else {fact.name}
+        fixed: list[tuple[str, Value | None]] = []
+        for name, needs in self.contract.needs.items():
+            if fact is not None and not needs & changed:
+                continue
+            changed.add(name)
+            per = self.document.deadlines[name].per
+            for value in (None,) if per is None else self._values(f"deadline {name}", per, fields):
+                if self._fix_one(name, needs, value, moment):
+                    fixed.append((name, value))
+        return fixed
+
+    def _fix_one(self, name: str, needs: frozenset[str], value: Value | None, moment: Moment) -> bool:
+        if self.known.deadline(name, value) or not all(self._is_there(need, value, name) for need in needs):
             return False
-        self.read.add(node.fact)
+        rule = self.document.deadlines[name]
+        key = None if rule.per is None or value is None else (rule.per, value)
+        look = Look(self.contract.program, self.known, key, later=True)
+        try:
+            at = look.value(rule.at)
+            grace = Duration(0) if rule.grace is None else look.value(rule.grace)
+            if not isinstance(at, Instant) or not isinstance(grace, Duration) or grace.ms < 0:
+                raise InvalidError(str(rule.place), found="no instant", expected="an instant, and a grace")
+        except TallyError as error:
+            self.failures[name, value] = Failure(rule=name, key=key, moment=moment, error=error)
+            return False
+        entries = tuple(sorted(look.entries(), key=self._ranks.__getitem__))
+        due_ms = at.ms + grace.ms
+        self.known.fix(name, value, Closing(at=at, due_ms=due_ms, passed=False, entries=entries))
+        self._fixed_count += 1
+        heappush(self._open, (due_ms, self._fixed_count, name, value))
         return True
 
-    def field(self, node: Field) -> Value:
-        facts = self.known.get(node.fact)
-        if not facts:
-            where = self.expression.at(node) if self.expression else "expression"
-            raise MissingError(where, found=f"no {node.fact}", expected="a fact that exists")
-        self.read.add(node.fact)
-        fact = facts[0]
-        return fact.fields[node.field] if node.field in fact.fields else fact.built_in(node.field)
+    def _is_there(self, need: str, value: Value | None, deadline: str) -> bool:
+        if need in self.document.deadlines:
+            keyed = self.document.deadlines[need].per is not None
+            return self.known.deadline(need, value if keyed else None) is not None
+        per = self.document.deadlines[deadline].per
+        if per is None or value is None or per not in self.document.facts[need].fields:
+            return bool(self.known.facts(need))
+        return bool(self.known.facts_with(need, per, value))
 
-    def logic(self, node: Logic) -> bool:
-        left: bool = self.node(node.left)
-        if left is (node.operator == "or"):
-            return left
-        right: bool = self.node(node.right)
-        return right
+    # Rules
 
-    def compare(self, node: Compare) -> bool:
-        try:
-            return compare(node.operator, self.node(node.left), self.node(node.right))
-        except ArithmeticError as fault:
-            self.fail(node, fault)
+    def _look(self, wanted: Iterable[tuple[str, Value | None]], moment: Moment) -> None:
+        """Look at rules in the order of the document, at one rule's values as they came."""
+        over = self.end is not None
+        endings: list[str] = []
+        for name, value in sorted(wanted, key=self._order):
+            if (name, value) in self._fired or (over and name not in self.contract.discharging):
+                continue
+            rule = self._rules[name][1]
+            key = None if rule.per is None or value is None else (rule.per, value)
+            try:
+                firing = self._fire(name, key, moment)
+            except TallyError as error:
+                self.failures[name, value] = Failure(rule=name, key=key, moment=moment, error=error)
+                continue
+            self.failures.pop((name, value), None)
+            if firing is not None:
+                self._fired.add((name, value))
+                self.firings.append(firing)
+                endings += self._take(firing, value)
+        if endings and self.end is None:
+            self.end = (moment, endings[0])
 
-    def arithmetic(self, node: Arithmetic) -> Value:
-        left, right = self.node(node.left), self.node(node.right)
-        try:
-            operation = OPERATIONS[node.operator, KIND_OF[type(left)], KIND_OF[type(right)]]
-            return operation.run(left, right)
-        except ArithmeticError as fault:
-            self.fail(node, fault)
+    def _order(self, wanted: tuple[str, Value | None]) -> tuple[int, int]:
+        name, value = wanted
+        return self._rules[name][0], -1 if value is None else self._contexts[name][value]
 
-    def negative(self, node: Negate) -> Value:
-        value = self.node(node.operand)
-        return NEGATIONS[KIND_OF[type(value)]](value)
+    def _fire(self, name: str, key: Key | None, moment: Moment) -> Firing | None:
+        rule = self._rules[name][1]
+        look = Look(self.contract.program, self.known, key)
+        if look.value(rule.when) is not True:
+            return None
+        effects = tuple(compute_effect(look, effect, moment) for effect in rule.then)
+        rests_on = tuple(sorted(look.entries(), key=self._ranks.__getitem__))
+        return Firing(rule=name, key=key, moment=moment, effects=effects, rests_on=rests_on)
 
-    def call(self, node: Call) -> Value:
-        function = FUNCTIONS[node.function]
-        if node.function == "if":
-            condition, yes, no = node.arguments
-            chosen: Value = self.node(yes if self.node(condition) else no)
-            return chosen
-        expressions, words = split_arguments(function, node.arguments)
-        values = [self.node(argument) for argument in expressions]
-        try:
-            return function.run(values, words)
-        except ArithmeticError as fault:
-            self.fail(node, fault)
-
-
-_BRANCHES: Mapping[type, Callable[[Look, Any], Any]] = {
-    Literal: lambda view, node: node.value,
-    Name: Look.name,
-    Field: Look.field,
-    Exists: Look.exists,
-    Not: lambda view, node: not view.node(node.operand),
-    Negate: Look.negative,
-    Logic: Look.logic,
-    Compare: Look.compare,
-    Arithmetic: Look.arithmetic,
-    Call: Look.call,
-}
+    def _take(self, firing: Firing, value: Value | None) -> list[str]:
+        """What effects mean for the life of the agreement; gives the states that end it."""
+        endings = []
+        for effect in firing.effects:
+            match effect:
+                case {"kind": "state", "state": str(state)} if state in ENDING_STATES:
+                    endings.append(state)
+                case {"kind": "obligation", "act": act, "duty": duty, "of": str(role)}:
+                    if (act, duty) == (TERMINATE, PERMISSION):
+                        self._permits.add((role, value))
+                case {"kind": "discharge", "name": name} if name == TERMINATE:
+                    self._permits = {permit for permit in self._permits if permit[1] != value}
+        return endings

@@ -1,20 +1,34 @@
-"""Why a rule has fired, or why not: its conditions one by one, and what is missing.
+"""Why a rule has fired, or why not: its conditions one by one, what they rest on, and what is missing.
 
 The condition is taken apart at its outermost `and`s. Each part holds, does not hold, or was not read
-because a part before it does not hold.
+because a part before it does not hold. A rule that has fired is explained at the moment at which it did,
+any other as things stand. A rule `per` a field is explained for one value of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from contracts.agreement import IN_FORCE, Agreement
+from contracts.aggregates import Run
+from contracts.agreement import ENDED, PROPOSED, Agreement
+from contracts.compiling import compile_expression
+from contracts.course import NOT_COUNTED, WAITING
 from contracts.document import Rule
-from contracts.evaluator import ExistingFact, Look
-from contracts.replay import NOT_COUNTED, WAITING
-from contracts.syntax import Exists, Field, Logic, Name, Node, walk
-from ledger.errors import MissingError, TallyError, short
+from contracts.evaluator import Firing
+from contracts.facts_known import Closing, ExistingFact, Known, Moment
+from contracts.hashes import key_text
+from contracts.inference import infer_aggregates
+from contracts.look import Key, Look
+from contracts.mentions import Mentions
+from contracts.phrases import outermost, quoted
+from contracts.render import prose_value
+from contracts.syntax import Aggregate, Expression, Name, walk
+from contracts.types import Type, parse_typed
+from contracts.values import Instant, Value, format_value
+from contracts.words import Words
+from ledger.errors import InvalidError, MissingError, TallyError, short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,109 +36,299 @@ class Condition:
     """One part of a rule's condition; `holds` is None where it was not read."""
 
     text: str
+    words: str
     holds: bool | None
     entries: tuple[bytes, ...]
     """The entries that it was decided from."""
+    basis: tuple[str, ...]
+    """The same in words."""
     trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One part of a condition, made ready."""
+
+    text: str
+    words: str
+    run: Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What a rule waits for; empty `missing` where it has fired or could not be calculated."""
+    """What a rule has come to, or waits for: empty `missing` where it has fired or cannot be calculated."""
 
     rule: str
+    key: str | None
+    fired: Firing | None
     holds: bool
     conditions: tuple[Condition, ...]
+    outcome: tuple[str, ...]
+    """What followed, in words, if it has fired."""
     missing: tuple[str, ...]
 
 
-def explain(agreement: Agreement, rule_name: str) -> Explanation:
-    """Which conditions of a rule hold now, from which entries, and what is missing.
+def explain(agreement: Agreement, rule_name: str, key: str | None = None) -> Explanation:
+    """Which conditions of a rule hold, from which entries, and what is missing.
 
     Raises:
         MissingError: the contract has no such rule.
+        InvalidError: a rule `per` a field needs a value of it, and no other rule has one.
     """
-    rules = agreement.contract.document.rules
-    rule = next((rule for rule in rules if rule.name == rule_name), None)
-    if rule is None:
-        raise MissingError(
-            f"contract {agreement.contract.document.name}",
-            found=f"the rule {short(rule_name)}",
-            expected=", ".join(rule.name for rule in rules) or "no rules",
+    explainer = Explainer(agreement)
+    return explainer.explain(explainer.rule(rule_name), key)
+
+
+class Explainer:
+    """Explains the rules of one agreement as it was read."""
+
+    def __init__(self, agreement: Agreement) -> None:
+        self.agreement = agreement
+        self.document = agreement.contract.document
+        self.words = Words(self.document)
+        self._fired = {(firing.rule, key_text(firing)): firing for firing in agreement.firings}
+        self._mentions = Mentions(self.document)
+        self._parts: dict[str, tuple[_Part, ...]] = {}
+
+    def rule(self, name: str) -> Rule:
+        """A rule by its name; raises MissingError where there is none."""
+        rules = self.document.rules
+        rule = next((rule for rule in rules if rule.name == name), None)
+        if rule is None:
+            raise MissingError(
+                f"contract {self.document.name}",
+                found=f"the rule {short(name)}",
+                expected=", ".join(rule.name for rule in rules) or "no rules",
+            )
+        return rule
+
+    def keys_of(self, rule: Rule) -> tuple[str | None, ...]:
+        """The values of its key for which a rule exists, as text, as they came; (None,) without a key."""
+        if rule.per is None:
+            return (None,)
+        mentioned = self.agreement.contract.mentions[rule.name]
+        found: dict[str, None] = {}
+        for fact in self.agreement.existing:
+            if fact.name in mentioned and rule.per in fact.fields:
+                found[format_value(fact.fields[rule.per])] = None
+        for deadline in self.agreement.deadlines:
+            per = self.document.deadlines[deadline.name].per
+            if deadline.name in mentioned and deadline.key is not None and per == rule.per:
+                found[format_value(deadline.key)] = None
+        return tuple(found)
+
+    def explain(self, rule: Rule, key: str | None = None) -> Explanation:
+        """One rule, for one value of its key if it has one."""
+        of = self._key(rule, key)
+        fired = self._fired.get((rule.name, key))
+        known = self.agreement.known if fired is None else self._known_at(rule, of, fired)
+        conditions = tuple(self._conditions(rule, of, known))
+        holds = self.agreement.start is not None and all(condition.holds for condition in conditions)
+        missing = () if holds or fired else tuple(self._missing(rule, of))
+        return Explanation(
+            rule=rule.name,
+            key=key,
+            fired=fired,
+            holds=holds,
+            conditions=conditions,
+            outcome=tuple(self.words.outcome(effect) for effect in fired.effects) if fired else (),
+            missing=missing,
         )
-    conditions = tuple(_conditions(agreement, rule))
-    holds = agreement.status == IN_FORCE and all(condition.holds for condition in conditions)
-    return Explanation(
-        rule=rule.name,
-        holds=holds,
-        conditions=conditions,
-        missing=() if holds else tuple(_missing(agreement, rule)),
-    )
+
+    def _key(self, rule: Rule, text: str | None) -> Key | None:
+        if (rule.per is None) != (text is None):
+            known = ", ".join(str(key) for key in self.keys_of(rule)[:8]) or "none yet"
+            raise InvalidError(
+                f"rule {rule.name}",
+                found="no key" if text is None else f"the key {short(text)}",
+                expected=f"a value of {rule.per}: {known}" if rule.per else "no key",
+                action="say which one, with --key" if rule.per else "leave --key out",
+            )
+        if rule.per is None or text is None:
+            return None
+        kind: Type = self.agreement.contract.program.contexts.keys[rule.per]
+        return rule.per, parse_typed(kind, text, f"rule {rule.name} key")
+
+    # Conditions
+
+    def _parts_of(self, rule: Rule) -> tuple[_Part, ...]:
+        """The parts of a rule's condition, each made ready once; they keep nothing beyond a look."""
+        if rule.name not in self._parts:
+            scope = self.agreement.contract.program.contexts.scope(rule.per)
+            parts = []
+            for node in outermost(rule.when.node):
+                part = Expression(text=rule.when.text, node=node, place=rule.when.place)
+                run = compile_expression(self.document, part, infer_aggregates(part, scope), keep=False)
+                parts.append(_Part(rule.when.part(node), self.words.phrases.tell(part), run))
+            self._parts[rule.name] = tuple(parts)
+        return self._parts[rule.name]
+
+    def _conditions(self, rule: Rule, key: Key | None, known: Known) -> Iterator[Condition]:
+        program = self.agreement.contract.program
+        holds: bool | None = True
+        for part in self._parts_of(rule):
+            look = Look(program, known, key)
+            trouble = ""
+            if holds is True:
+                try:
+                    holds = part.run(look) is True
+                except TallyError as error:
+                    holds, trouble = False, str(error)
+            else:
+                holds = None
+            entries = look.entries()
+            yield Condition(
+                text=part.text,
+                words=part.words,
+                holds=holds,
+                entries=entries,
+                basis=tuple(self._named[entry] for entry in entries if entry in self._named),
+                trouble=trouble,
+            )
+
+    @cached_property
+    def _named(self) -> Mapping[bytes, str]:
+        """What each entry is that a condition can rest on."""
+        found: dict[bytes, str] = {}
+        for fact in self.agreement.facts:
+            counted = "not counted" if fact.counted is None else f"counted {prose_value(fact.counted)}"
+            found[fact.leaf_hash] = f"{quoted(fact.name)} by {fact.organization}, {counted}"
+            for given in fact.confirmations:
+                time = "not counted" if given.counted is None else f"counted {prose_value(given.counted)}"
+                found[given.leaf_hash] = (
+                    f"the confirmation of {quoted(fact.name)} by {given.organization}, {time}"
+                )
+        for _, _, closing in self.agreement.known.deadlines():
+            if closing.closed is not None:
+                keeper = closing.closed.position[0].partition("/")[0]
+                time = prose_value(closing.closed.instant)
+                found[closing.entries[-1]] = f"the timekeeper's tick, {keeper}, {time}"
+        return found
+
+    # What is missing
+
+    def _missing(self, rule: Rule, key: Key | None) -> Iterator[str]:
+        """What could still happen, in words: facts and deadlines that the condition mentions, by name."""
+        agreement, document = self.agreement, self.document
+        if agreement.status == PROPOSED:
+            for proposal in agreement.proposals:
+                for role, count in proposal.lacking.items():
+                    holder = document.parties.get(role, document.timekeeper)
+                    yield f"{count} more signature{'s' if count > 1 else ''} by {holder} ({role})"
+        if agreement.status == ENDED and rule.name not in agreement.contract.discharging:
+            yield f"nothing: the agreement has ended ({agreement.reason})"
+            return
+        if agreement.missing:
+            yield f"{len(agreement.missing)} counted entry that this node does not hold"
+        for name in sorted(self._mentions.behind(self._mentions.of(rule.when))):
+            if name in document.deadlines:
+                yield from self._missing_deadline(name, key)
+            elif not self._is_there(name, key):
+                yield from self._missing_fact(name, key)
+
+    def _is_there(self, name: str, key: Key | None) -> bool:
+        known = self.agreement.known
+        if key is None or key[0] not in self.document.facts[name].fields:
+            return bool(known.facts(name))
+        return bool(known.facts_with(name, *key))
+
+    def _closing(self, name: str, key: Key | None) -> Closing | None:
+        keyed = self.document.deadlines[name].per is not None
+        value: Value | None = key[1] if keyed and key is not None else None
+        return self.agreement.known.deadline(name, value)
+
+    def _missing_deadline(self, name: str, key: Key | None) -> Iterator[str]:
+        closing = self._closing(name, key)
+        if closing is None:
+            yield f"{name}: not fixed; it rests on what has not come yet"
+        elif not closing.passed:
+            due = format_value(Instant(closing.due_ms))
+            yield f"{name}: open; it closes at {self.agreement.timekeeper}'s first tick from {due} on"
+
+    def _missing_fact(self, name: str, key: Key | None) -> Iterator[str]:
+        document, agreement = self.document, self.agreement
+        rule = document.facts[name]
+        views = [
+            view
+            for view in agreement.facts
+            if view.name == name
+            and view.status in (WAITING, NOT_COUNTED)
+            and (key is None or view.fields.get(key[0], format_value(key[1])) == format_value(key[1]))
+        ]
+        until = ""
+        for deadline in dict.fromkeys((rule.state_before, rule.before)):
+            closing = self._closing(deadline, key) if deadline else None
+            if closing is not None and closing.passed:
+                yield f"{name}: absent for ever, {deadline} has closed"
+                return
+            if closing is not None and not until:
+                until = f", until {deadline} closes at {format_value(Instant(closing.due_ms))}"
+        if not views:
+            who = " or ".join(f"{document.parties[role]} ({role})" for role in rule.by)
+            yield f"{name}: not stated; {who} may state it{until}"
+        for view in views:
+            waits = [f"{document.parties[role]} ({role}) to confirm it" for role in view.awaiting]
+            if view.status == NOT_COUNTED or any(c.counted is None for c in view.confirmations):
+                waits.append(f"{agreement.timekeeper} (timekeeper) to count it")
+            lacking = " and for ".join(waits) or "nothing"
+            yield f"{name}: stated by {view.organization}; waits for {lacking}{until}"
+
+    # What was known
+
+    def _known_at(self, rule: Rule, key: Key | None, firing: Firing) -> Known:
+        """What a rule saw when it fired: what came later, or further on in the same entry, is left out."""
+        names = self._mentions.behind(self._mentions.of(rule.when))
+        found = Known()
+        for fact in self._facts(rule, key, names & self.document.facts.keys()):
+            if _was_there(firing, fact.since, fact.entries):
+                found.add(fact)
+        for name in sorted(names & self.document.deadlines.keys()):
+            closing = self._closing(name, key)
+            if closing is None:
+                continue
+            fixed_by = closing.entries[:-1] if closing.passed else closing.entries
+            if all(self._came(firing, entry) for entry in fixed_by):
+                passed = closing.closed is not None and _was_there(
+                    firing, closing.closed, closing.entries[-1:]
+                )
+                as_it_was = (
+                    closing if passed else replace(closing, passed=False, entries=fixed_by, closed=None)
+                )
+                keyed = self.document.deadlines[name].per is not None and key is not None
+                found.fix(name, key[1] if keyed and key else None, as_it_was)
+        return found
+
+    def _facts(self, rule: Rule, key: Key | None, names: Iterable[str]) -> Iterator[ExistingFact]:
+        """The facts that a condition may have read, name by name in counting order."""
+        known, everywhere = self.agreement.known, self._reads_everywhere(rule.when)
+        for name in sorted(names):
+            if key is None or everywhere or key[0] not in self.document.facts[name].fields:
+                yield from known.facts(name)
+            else:
+                yield from known.facts_with(name, *key)
+
+    def _reads_everywhere(self, expression: Expression) -> bool:
+        """Whether it leaves the key of its rule aside somewhere, itself or in a let."""
+        nodes = list(walk(expression.node))
+        if any(isinstance(node, Aggregate) and node.everywhere for node in nodes):
+            return True
+        lets = {node.name for node in nodes if isinstance(node, Name)} & self.document.lets.keys()
+        return any(self._reads_everywhere(self.document.lets[name]) for name in lets)
+
+    @cached_property
+    def _since(self) -> Mapping[bytes, Moment]:
+        """The moment at which the fact came to exist that an entry is part of."""
+        return {entry: fact.since for fact in self.agreement.existing for entry in fact.entries}
+
+    def _came(self, firing: Firing, entry: bytes) -> bool:
+        since = self._since.get(entry)
+        return since is not None and _was_there(firing, since, (entry,))
 
 
-def _conditions(agreement: Agreement, rule: Rule) -> Iterator[Condition]:
-    known: dict[str, list[ExistingFact]] = {}
-    for fact in agreement.existing:
-        known.setdefault(fact.name, []).append(fact)
-    holds: bool | None = True
-    for part in _parts(rule.when.node):
-        look = Look(agreement.contract, known)
-        trouble = ""
-        if holds is True:
-            try:
-                holds = look.value(rule.when, part) is True
-            except TallyError as error:
-                holds, trouble = False, str(error)
-        else:
-            holds = None
-        entries = tuple(entry for name in sorted(look.read) for entry in known[name][0].entries)
-        yield Condition(text=rule.when.part(part), holds=holds, entries=entries, trouble=trouble)
-
-
-def _parts(node: Node) -> Iterator[Node]:
-    if isinstance(node, Logic) and node.operator == "and":
-        yield from _parts(node.left)
-        yield from _parts(node.right)
-    else:
-        yield node
-
-
-def _missing(agreement: Agreement, rule: Rule) -> Iterator[str]:
-    """What could still happen, in words; the facts in the order in which the rule mentions them."""
-    document = agreement.contract.document
-    if agreement.status != IN_FORCE:
-        for proposal in agreement.proposals:
-            for role, count in proposal.lacking.items():
-                holder = document.parties.get(role, document.timekeeper)
-                yield f"{count} more signature{'s' if count > 1 else ''} by {holder} ({role})"
-    if agreement.missing:
-        yield f"{len(agreement.missing)} counted entry that this node does not hold"
-    existing = {fact.name for fact in agreement.existing}
-    for name in _facts(agreement, rule):
-        if name not in existing:
-            yield from _missing_fact(agreement, name)
-
-
-def _facts(agreement: Agreement, rule: Rule) -> list[str]:
-    document = agreement.contract.document
-    names: dict[str, None] = {}
-    for node in walk(rule.when.node):
-        if isinstance(node, (Exists, Field)):
-            names[node.fact] = None
-        if isinstance(node, Name) and node.name in document.lets:
-            mentioned = agreement.contract.report.lets[node.name].names
-            names |= dict.fromkeys(name for name in sorted(mentioned) if name in document.facts)
-    return list(names)
-
-
-def _missing_fact(agreement: Agreement, name: str) -> Iterator[str]:
-    document = agreement.contract.document
-    views = [view for view in agreement.facts if view.name == name and view.status in (WAITING, NOT_COUNTED)]
-    if not views:
-        who = " or ".join(f"{document.parties[role]} ({role})" for role in document.facts[name].by)
-        yield f"{name}: not stated; {who} may state it"
-    for view in views:
-        waits = [f"{document.parties[role]} ({role}) to confirm it" for role in view.awaiting]
-        if view.status == NOT_COUNTED or any(c.counted is None for c in view.confirmations):
-            waits.append(f"{document.timekeeper} (timekeeper) to count it")
-        yield f"{name}: stated by {view.organization}; waits for {' and for '.join(waits) or 'nothing'}"
+def _was_there(firing: Firing, moment: Moment, entries: Iterable[bytes]) -> bool:
+    """Whether what these entries brought at a moment was there when a rule fired."""
+    if moment.instant != firing.moment.instant:
+        return moment.instant < firing.moment.instant
+    if moment.position == firing.moment.position:
+        return set(firing.rests_on).issuperset(entries)
+    return moment.position[0] != firing.moment.position[0] or moment.position[1] < firing.moment.position[1]

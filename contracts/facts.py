@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.bounds import field_bounds
 from contracts.civil import MAX_MS
 from contracts.document import Document, FactRule, FieldRule
+from contracts.field_bounds import field_bounds
 from contracts.operations import ArithmeticFault, compare
 from contracts.types import parse_typed
 from contracts.values import Instant, Value, format_value, parse_value
@@ -21,6 +21,8 @@ class StatedFact:
 
     name: str
     rule: FactRule
+    texts: Mapping[str, str]
+    """What it says, as text."""
     fields: Mapping[str, Value]
     at: Instant
 
@@ -51,13 +53,33 @@ def parse_fact(document: Document, organization: str, body: Mapping[str, Any], t
             expected=" or ".join(f"{document.parties[role]} ({role})" for role in rule.by),
             action="let them state it",
         )
-    texts: dict[str, str] = dict(body["fields"])
+    _check_attachments(rule, body["attachments"], where)
+    return read_stated(document, name, dict(body["fields"]), time_ms)
+
+
+def read_stated(document: Document, name: str, texts: dict[str, str], time_ms: int) -> StatedFact:
+    """A fact of a known name from the texts of its fields, whoever states it.
+
+    Raises:
+        TallyError: a field is missing, unknown, or does not fit.
+    """
+    rule, where, said = document.facts[name], f"fact {name}", dict(texts)
     at = _stated_time(texts.pop("at", None), time_ms, where)
     _check_names(texts, rule, where)
     fields = {
         key: _parse_field(document, rule.fields[key], texts[key], f"{where} field {key}") for key in texts
     }
-    return StatedFact(name=name, rule=rule, fields=fields, at=at)
+    return StatedFact(name=name, rule=rule, texts=said, fields=fields, at=at)
+
+
+def _check_attachments(rule: FactRule, attachments: Sequence[bytes], where: str) -> None:
+    if len(set(attachments)) < rule.attachments:
+        raise InvalidError(
+            f"{where} attachments",
+            found=f"{len(set(attachments))}",
+            expected=f"at least {rule.attachments}",
+            action="name the SHA-256 of each document that proves it",
+        )
 
 
 def _stated_time(text: str | None, time_ms: int, where: str) -> Instant:

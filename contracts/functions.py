@@ -6,10 +6,24 @@
 | `min(a, b, …)`, `max(a, b, …)` | the least or greatest of two or more values of one ordered type |
 | `round(x, places, mode)` | a decimal or money with at most `places` decimals |
 | `money(n, CUR)` | an amount |
-| `days(n)` | a duration of n days of 24 hours |
+| `days(n)`, `hours(n)`, `minutes(n)` | a duration; a day has 24 hours |
 | `days(a, b)`, `ceil_days(a, b)` | whole days from one instant or date to another, never below 0 |
+| `add_months(date, n)` | the same day n months later, or the last day of that month |
+| `year(date)`, `month(date)`, `day_of_month(date)`, `weekday(date)` | integers; Monday is 1 |
 
-`if` is computed by the evaluator, since it leaves one argument alone; its type is checked here.
+Functions of a calendar stand apart in `CALENDAR_FUNCTIONS`; their last argument names it:
+
+| function | gives |
+| --- | --- |
+| `business_days(a, b, cal)` | business days after the day of a, up to and with that of b |
+| `add_business_days(x, n, cal)` | the n-th business day after x, at the same local time |
+| `end_of_day(x, cal)`, `end_of_business_day(x, cal)` | the instant at which that local day ends |
+| `start_of_day(date, cal)` | the instant at which it begins |
+| `date(instant, cal)` | the local date |
+| `is_business_day(x, cal)` | a boolean |
+
+`if` and `band` are computed by `contracts.compiling`: the one leaves an argument alone, the other reads a
+table. `if`'s type is checked here.
 """
 
 from __future__ import annotations
@@ -18,12 +32,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.civil import DAY_MS
+from contracts.calendars import Calendar, weekday
+from contracts.civil import DAY_MS, date_of, day_of, month_days
 from contracts.limits import MAX_PLACES
-from contracts.operations import MODES, ORDERED, compare, decimal, duration, rounded
+from contracts.operations import MODES, ORDERED, ArithmeticFault, compare, decimal, duration, rounded
 from contracts.syntax import Currency, Literal, Name, Node
-from contracts.types import BOOLEAN, DECIMAL, DURATION, INTEGER, NUMBERS, Type, common
+from contracts.types import BOOLEAN, DATE, DECIMAL, DURATION, INSTANT, INTEGER, NUMBERS, Type, common
 from contracts.values import Date, Duration, Instant, Money, Value
+
+HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
 
 
 class TypeFault(Exception):
@@ -113,7 +131,7 @@ def _pick(operator: str) -> Callable[[Sequence[Any], Sequence[str]], Value]:
 
 def _check_round(types: Sequence[Type], words: Sequence[str]) -> Type:
     places, mode = words
-    if not places.isdecimal() or int(places) > MAX_PLACES:
+    if not ("0" <= places[0] <= "9") or int(places) > MAX_PLACES:
         raise TypeFault(f"{places} places", f"a whole number from 0 to {MAX_PLACES}")
     if mode not in MODES:
         raise TypeFault(f"the mode {mode}", f"one of {', '.join(MODES)}")
@@ -121,14 +139,14 @@ def _check_round(types: Sequence[Type], words: Sequence[str]) -> Type:
         return types[0]
     if types[0].kind not in NUMBERS:
         raise TypeFault(str(types[0]), "a number or money")
-    return DECIMAL
+    return DECIMAL if int(places) else INTEGER
 
 
 def _check_money(types: Sequence[Type], words: Sequence[str]) -> Type:
     if types[0].kind not in NUMBERS:
         raise TypeFault(str(types[0]), "a number")
     (code,) = words
-    if len(code) != 3 or not code.isupper():
+    if not (len(code) == 3 and all("A" <= letter <= "Z" for letter in code)):
         raise TypeFault(code, "a currency such as EUR")
     return Type("money", code)
 
@@ -136,6 +154,10 @@ def _check_money(types: Sequence[Type], words: Sequence[str]) -> Type:
 def _check_days(types: Sequence[Type], words: Sequence[str]) -> Type:
     if len(types) == 2:
         return _check_between(types, words)
+    return _check_length(types, words)
+
+
+def _check_length(types: Sequence[Type], words: Sequence[str]) -> Type:
     if types[0] != INTEGER:
         raise TypeFault(str(types[0]), "an integer")
     return DURATION
@@ -157,6 +179,31 @@ def _run_days(values: Sequence[Any], words: Sequence[str]) -> int | Duration:
     return duration(values[0] * DAY_MS) if len(values) == 1 else _between_ms(values) // DAY_MS
 
 
+def _check_date(types: Sequence[Type], words: Sequence[str]) -> Type:
+    if types[0] != DATE:
+        raise TypeFault(str(types[0]), "a date")
+    return INTEGER
+
+
+def _check_months(types: Sequence[Type], words: Sequence[str]) -> Type:
+    if types[0] != DATE or types[1] != INTEGER:
+        raise TypeFault(f"{types[0]} and {types[1]}", "a date and an integer")
+    return DATE
+
+
+def _add_months(start: Date, number: int) -> Date:
+    year, month, day = date_of(start.days)
+    years, months = divmod(month - 1 + number, 12)
+    year += years
+    if not 1 <= year <= 9999:
+        raise ArithmeticFault("a date outside the years 1 to 9999")
+    return Date(day_of(year, months + 1, min(day, month_days(year, months + 1))))
+
+
+def _part(index: int) -> Callable[[Sequence[Any], Sequence[str]], Value]:
+    return lambda values, words: date_of(values[0].days)[index]
+
+
 FUNCTIONS: Mapping[str, Function] = {
     "if": Function("if(condition, a, b)", (3, 3), 0, _check_if, _run_if),
     "min": Function("min(a, b, …)", (2, 64), 0, _check_ordered, _pick("<")),
@@ -168,7 +215,69 @@ FUNCTIONS: Mapping[str, Function] = {
         "money(n, CUR)", (1, 1), 1, _check_money, lambda v, w: Money(decimal(v[0]), w[0])
     ),
     "days": Function("days(n) or days(from, to)", (1, 2), 0, _check_days, _run_days),
+    "hours": Function(
+        "hours(n)", (1, 1), 0, _check_length, lambda v, w: duration(v[0] * HOUR_MS)
+    ),
+    "minutes": Function(
+        "minutes(n)", (1, 1), 0, _check_length, lambda v, w: duration(v[0] * MINUTE_MS)
+    ),
     "ceil_days": Function(
         "ceil_days(from, to)", (2, 2), 0, _check_between, lambda v, w: -(-_between_ms(v) // DAY_MS)
     ),
+    "add_months": Function(
+        "add_months(date, n)", (2, 2), 0, _check_months, lambda v, w: _add_months(v[0], v[1])
+    ),
+    "year": Function("year(date)", (1, 1), 0, _check_date, _part(0)),
+    "month": Function("month(date)", (1, 1), 0, _check_date, _part(1)),
+    "day_of_month": Function("day_of_month(date)", (1, 1), 0, _check_date, _part(2)),
+    "weekday": Function("weekday(date)", (1, 1), 0, _check_date, lambda v, w: weekday(v[0].days)),
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarFunction:
+    """A function whose last argument names a calendar; `takes` says which kinds each other one may have."""
+
+    form: str
+    takes: tuple[tuple[str, ...], ...]
+    gives: Type | None
+    run: Callable[..., Value]
+
+    def check(self, types: Sequence[Type]) -> Type:
+        """The type of the result; without `gives` that of the first argument."""
+        for wanted, found in zip(self.takes, types, strict=True):
+            if found.kind not in wanted:
+                raise TypeFault(str(found), f"{' or '.join(wanted)}")
+        return types[0] if self.gives is None else self.gives
+
+
+def _end_of_business_day(calendar: Calendar, when: Instant | Date) -> Instant:
+    return calendar.end_of_day(calendar.next_business_day(calendar.day(when)))
+
+
+_TIME = ("instant", "date")
+_INTEGER = ("integer",)
+
+CALENDAR_FUNCTIONS: Mapping[str, CalendarFunction] = {
+    "business_days": CalendarFunction(
+        "business_days(from, to, calendar)", (_TIME, _TIME), INTEGER, Calendar.business_days
+    ),
+    "add_business_days": CalendarFunction(
+        "add_business_days(x, n, calendar)", (_TIME, _INTEGER), None, Calendar.add_business_days
+    ),
+    "end_of_day": CalendarFunction(
+        "end_of_day(x, calendar)", (_TIME,), INSTANT, lambda cal, x: cal.end_of_day(cal.day(x))
+    ),
+    "end_of_business_day": CalendarFunction(
+        "end_of_business_day(x, calendar)", (_TIME,), INSTANT, _end_of_business_day
+    ),
+    "start_of_day": CalendarFunction(
+        "start_of_day(date, calendar)", (("date",),), INSTANT, lambda cal, x: cal.start_of_day(x.days)
+    ),
+    "date": CalendarFunction(
+        "date(instant, calendar)", (("instant",),), DATE, lambda cal, x: Date(cal.day(x))
+    ),
+    "is_business_day": CalendarFunction(
+        "is_business_day(x, calendar)", (_TIME,), BOOLEAN, lambda cal, x: cal.is_business_day(cal.day(x))
+    ),
+}

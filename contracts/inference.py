@@ -1,25 +1,23 @@
-"""What an expression is, before any fact is known: its type, and how it leans on facts.
+"""What an expression is, before any fact is known: its type, how it leans on facts, and what it costs.
 
-`Flow` follows which facts an expression needs and how their arrival can change it:
-
-- `needs`: facts whose fields it reads where it does not know that they exist
-- `if_true`, `if_false`: facts that exist whenever it is true, or false
-- `gains`, `loses`: facts whose arrival can make it true, or false (both, where it is no condition)
-
-A condition that a fact's arrival could make false rests on the absence of that fact. Absence is settled
-only by a deadline, so without deadlines the checker refuses it.
+`infer` walks an expression once, in a scope: the names it may use, the key of the rule in which it stands,
+the statement at hand. Flows (`contracts.flows`) are composed on the way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
-from contracts.document import FactRule
-from contracts.functions import FUNCTIONS, TypeFault, split_arguments
+from contracts.facts_inference import FactInference
+from contracts.flows import Flow, both, choice, compared, either, mixed, negated, rising
+from contracts.functions import CALENDAR_FUNCTIONS, FUNCTIONS, TypeFault, split_arguments
+from contracts.grammar import AGGREGATES
+from contracts.meaning import Meaning, Scope, above, leaf
 from contracts.operations import NEGATIONS, OPERATIONS, ORDERED
 from contracts.syntax import (
+    Aggregate,
     Arithmetic,
     Call,
     Compare,
@@ -33,54 +31,19 @@ from contracts.syntax import (
     Negate,
     Node,
     Not,
+    Span,
+    walk,
 )
-from contracts.types import BOOLEAN, INSTANT, STRING, Type, common
-from contracts.values import KIND_OF
-from ledger.errors import InvalidError, short
+from contracts.types import BOOLEAN, STRING, Type, common
+from contracts.values import KIND_OF, Duration, Money, Value
+from ledger.errors import short
 
-NOTHING: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flow:
-    """How an expression leans on facts; see the module."""
-
-    needs: frozenset[str] = NOTHING
-    if_true: frozenset[str] = NOTHING
-    if_false: frozenset[str] = NOTHING
-    gains: frozenset[str] = NOTHING
-    loses: frozenset[str] = NOTHING
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Meaning:
-    """What the checker knows of an expression."""
-
-    type: Type
-    flow: Flow
-    depth: int
-    cost: int
-    names: frozenset[str]
-    """Every param, let and fact that it mentions, also through lets."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """The names that an expression may use."""
-
-    params: Mapping[str, Type]
-    facts: Mapping[str, FactRule]
-    lets: Mapping[str, Meaning]
-    unknown_lets: frozenset[str] = NOTHING
-    """Lets that have an error of their own, which is reported there."""
-
-
-class Unknowable(Exception):
-    """The expression uses a let that has an error already; never leaves `contracts`."""
+MONOTONE = frozenset({"min", "max", "round", "money", "hours", "minutes"})
+"""Functions that grow where an argument grows."""
 
 
 def infer(expression: Expression, scope: Scope) -> Meaning:
-    """Type and flow of an expression.
+    """Type, flow and cost of an expression.
 
     Raises:
         InvalidError: a type does not fit or a name is not known; with line and column.
@@ -89,133 +52,48 @@ def infer(expression: Expression, scope: Scope) -> Meaning:
     return _Inference(expression, scope).node(expression.node)
 
 
-class _Inference:
-    """One walk over one expression."""
+def infer_aggregates(expression: Expression, scope: Scope) -> Mapping[Span, Meaning]:
+    """What each aggregate of an expression that was inferred before means, by where it stands."""
+    if not any(isinstance(node, Aggregate) for node in walk(expression.node)):
+        return {}
+    inference = _Inference(expression, scope)
+    inference.node(expression.node)
+    return inference.aggregates
 
-    def __init__(self, expression: Expression, scope: Scope) -> None:
-        self.expression = expression
-        self.scope = scope
+
+class _Inference(FactInference):
+    """One walk over one expression; what reads facts and deadlines is in `FactInference`."""
 
     def node(self, node: Node) -> Meaning:
         return _BRANCHES[type(node)](self, node)
 
-    def refuse(self, node: Node, found: str, expected: str, action: str = "") -> InvalidError:
-        return InvalidError(self.expression.at(node), found=found, expected=expected, action=action)
-
     def literal(self, node: Literal) -> Meaning:
-        return _leaf(Type(KIND_OF[type(node.value)]))
+        return leaf(Type(KIND_OF[type(node.value)]))
 
     def currency(self, node: Currency) -> Meaning:
         raise self.refuse(
             node, f"the currency {node.code} alone", "a value", f"write money(1, {node.code}) for an amount"
         )
 
-    def name(self, node: Name) -> Meaning:
-        scope = self.scope
-        if node.name in scope.params:
-            return _leaf(scope.params[node.name], node.name)
-        if node.name in scope.lets:
-            meaning = scope.lets[node.name]
-            return replace(meaning, names=meaning.names | {node.name}, depth=meaning.depth + 1, cost=1)
-        if node.name in scope.unknown_lets:
-            raise Unknowable
-        if node.name in scope.facts:
-            raise self.refuse(
-                node,
-                f"the fact {node.name} alone",
-                "a value",
-                f"write exists({node.name}) or one of its fields, such as {node.name}.at",
-            )
-        raise self.refuse(
-            node,
-            f"the name {short(node.name)}",
-            "a param or a let",
-            f"define {node.name} under params or lets",
-        )
-
-    def fact(self, node: Exists | Field) -> FactRule:
-        fact = self.scope.facts.get(node.fact)
-        if fact is None:
-            raise self.refuse(
-                node, f"the name {short(node.fact)}", "a fact", f"define {node.fact} under facts"
-            )
-        return fact
-
-    def exists(self, node: Exists) -> Meaning:
-        self.fact(node)
-        itself = frozenset({node.fact})
-        return replace(_leaf(BOOLEAN, node.fact), flow=Flow(if_true=itself, gains=itself))
-
-    def field(self, node: Field) -> Meaning:
-        fact = self.fact(node)
-        if fact.max != 1:
-            raise self.refuse(
-                node,
-                f"a field of {node.fact}, of which {fact.max} count",
-                "a fact that counts once",
-                f"set `max: 1` for {node.fact}",
-            )
-        if node.field in fact.fields:
-            kind = fact.fields[node.field].type
-        elif node.field in ("at", "counted") or (node.field == "confirmed" and fact.confirm):
-            kind = INSTANT
-        else:
-            known = ", ".join([*fact.fields, "at", "counted", *(["confirmed"] if fact.confirm else [])])
-            raise self.refuse(
-                node,
-                f"the field {short(node.field)}",
-                f"a field of {node.fact}: {known}",
-                "define or rename it",
-            )
-        return replace(_leaf(kind, node.fact), flow=Flow(needs=frozenset({node.fact})))
-
     def opposite(self, node: Not) -> Meaning:
         inner = self.boolean(node.operand)
-        flow = inner.flow
-        turned = Flow(
-            needs=flow.needs,
-            if_true=flow.if_false,
-            if_false=flow.if_true,
-            gains=flow.loses,
-            loses=flow.gains,
-        )
-        return _above(BOOLEAN, turned, inner)
+        return above(BOOLEAN, negated(inner.flow), inner)
 
     def negative(self, node: Negate) -> Meaning:
         inner = self.node(node.operand)
         if inner.type.kind not in NEGATIONS:
             raise self.refuse(node, f"a minus before {inner.type}", f"one of {', '.join(NEGATIONS)}")
-        return _above(inner.type, _mixed(inner), inner)
+        return above(inner.type, negated(inner.flow), inner)
 
     def logic(self, node: Logic) -> Meaning:
         left, right = self.boolean(node.left), self.boolean(node.right)
-        a, b = left.flow, right.flow
-        known = a.if_true if node.operator == "and" else a.if_false
-        both = node.operator == "and"
-        flow = Flow(
-            needs=a.needs | (b.needs - known),
-            if_true=a.if_true | b.if_true if both else a.if_true & b.if_true,
-            if_false=a.if_false & b.if_false if both else a.if_false | b.if_false,
-            gains=a.gains | b.gains,
-            loses=a.loses | b.loses,
-        )
-        return _above(BOOLEAN, flow, left, right)
-
-    def boolean(self, node: Node) -> Meaning:
-        meaning = self.node(node)
-        if meaning.type != BOOLEAN:
-            raise self.refuse(
-                node,
-                f"{self.expression.part(node)}, which is {meaning.type}",
-                "a boolean",
-                "compare it with something",
-            )
-        return meaning
+        joined = both if node.operator == "and" else either
+        return above(BOOLEAN, joined(left.flow, right.flow), left, right)
 
     def compare(self, node: Compare) -> Meaning:
         left, right = self.node(node.left), self.node(node.right)
         self.check_comparable(node, left.type, right.type)
-        return _above(BOOLEAN, _mixed(left, right), left, right)
+        return above(BOOLEAN, compared(node.operator, left.flow, right.flow), left, right)
 
     def check_comparable(self, node: Compare, left: Type, right: Type) -> None:
         for one, other, literal in ((left, right, node.right), (right, left, node.left)):
@@ -250,54 +128,108 @@ class _Inference:
                 f"convert one: money(amount / money(1, {b.currency}) * rate, {a.currency})",
             )
         currency = (a.currency or b.currency) if operation.result == "money" else None
-        return _above(Type(operation.result, currency), _mixed(left, right), left, right)
+        return above(Type(operation.result, currency), self.arithmetic_flow(node, left, right), left, right)
+
+    def arithmetic_flow(self, node: Arithmetic, left: Meaning, right: Meaning) -> Flow:
+        """Sums move with their parts; a product with one part, where the other stands still above zero."""
+        a, b = left.flow, right.flow
+        if node.operator == "+":
+            return rising(a, b)
+        if node.operator == "-":
+            return rising(a, negated(b))
+        still = not b.moves and self.is_never_negative(node.right)
+        if node.operator == "*":
+            still = still or (not a.moves and self.is_never_negative(node.left))
+        return rising(a, b) if still else mixed(a, b)
+
+    def is_never_negative(self, node: Node) -> bool:
+        """Whether a number is zero or more; what facts state is taken to be."""
+        match node:
+            case Literal():
+                return True
+            case Name(name=name):
+                value = self.scope.values.get(name)
+                return value is not None and not _is_negative(value)
+            case Field():
+                return True
+            case Arithmetic(operator=operator, left=left, right=right):
+                return operator != "-" and self.is_never_negative(left) and self.is_never_negative(right)
+            case Call(function=function, arguments=arguments):
+                if function in ("ceil_days", "business_days") or (function == "days" and len(arguments) == 2):
+                    return True
+                return function in ("round", "money", "days", *MONOTONE) and self.is_never_negative(
+                    arguments[0]
+                )
+            case _:
+                return False
 
     def call(self, node: Call) -> Meaning:
+        if node.function in CALENDAR_FUNCTIONS:
+            return self.calendar_call(node)
+        if node.function == "band":
+            return self.band(node)
         function = FUNCTIONS.get(node.function)
         if function is None:
-            names = ", ".join(["exists", *FUNCTIONS])
-            form = "exists(a fact)" if node.function == "exists" else f"one of {names}"
-            raise self.refuse(node, f"the function {short(node.function)}", form)
+            names = ", ".join(["exists", "band", *FUNCTIONS, *CALENDAR_FUNCTIONS, *AGGREGATES])
+            form = (
+                "exists(a fact or a deadline)" if node.function == "exists" else "a function of the language"
+            )
+            raise self.refuse(node, f"the function {short(node.function)}", form, f"use one of {names}")
         try:
             expressions, words = split_arguments(function, node.arguments)
             meanings = [self.node(argument) for argument in expressions]
             kind = function.check([meaning.type for meaning in meanings], words)
         except TypeFault as fault:
             raise self.refuse(node, fault.found, fault.expected, f"write {function.form}") from fault
-        flow = _choice(*meanings) if node.function == "if" else _mixed(*meanings)
-        return _above(kind, flow, *meanings)
+        flows = [meaning.flow for meaning in meanings]
+        if node.function == "if":
+            return above(kind, choice(*flows), *meanings)
+        grows = node.function in MONOTONE or (node.function == "days" and len(flows) == 1)
+        return above(kind, rising(*flows) if grows else mixed(*flows), *meanings)
+
+    def calendar_call(self, node: Call) -> Meaning:
+        function = CALENDAR_FUNCTIONS[node.function]
+        arguments, last = node.arguments[:-1], node.arguments[-1]
+        if len(arguments) != len(function.takes):
+            raise self.refuse(node, f"{len(node.arguments)} arguments", function.form)
+        if not isinstance(last, Name) or last.name not in self.scope.calendars:
+            raise self.refuse(
+                last,
+                f"{self.expression.part(last)} as the calendar",
+                f"one of {', '.join(self.scope.calendars) or 'no calendar at all'}",
+                "define it under calendars",
+            )
+        meanings = [self.node(argument) for argument in arguments]
+        try:
+            kind = function.check([meaning.type for meaning in meanings])
+        except TypeFault as fault:
+            raise self.refuse(node, fault.found, fault.expected, f"write {function.form}") from fault
+        flow = mixed(*(meaning.flow for meaning in meanings))
+        return above(kind, flow, *meanings, leaf(kind, last.name))
+
+    def band(self, node: Call) -> Meaning:
+        form = "band(table, x)"
+        if len(node.arguments) != 2:
+            raise self.refuse(node, f"{len(node.arguments)} arguments", form)
+        name, argument = node.arguments
+        table = self.scope.bands.get(name.name) if isinstance(name, Name) else None
+        if not isinstance(name, Name) or table is None:
+            raise self.refuse(
+                name,
+                f"{self.expression.part(name)} as the table",
+                f"one of {', '.join(self.scope.bands) or 'no band table at all'}",
+                "define it under bands",
+            )
+        inner = self.node(argument)
+        joined = common(table.of, inner.type)
+        if joined is None or (joined.kind != table.of.kind):
+            raise self.refuse(node, str(inner.type), f"a value of {table.of}", f"write {form}")
+        return above(table.gives, mixed(inner.flow), inner, leaf(table.gives, name.name))
 
 
-def _leaf(kind: Type, *names: str) -> Meaning:
-    return Meaning(type=kind, flow=Flow(), depth=1, cost=1, names=frozenset(names))
-
-
-def _above(kind: Type, flow: Flow, *below: Meaning) -> Meaning:
-    return Meaning(
-        type=kind,
-        flow=flow,
-        depth=1 + max(meaning.depth for meaning in below),
-        cost=1 + sum(meaning.cost for meaning in below),
-        names=NOTHING.union(*(meaning.names for meaning in below)),
-    )
-
-
-def _mixed(*parts: Meaning) -> Flow:
-    """The flow of a value: any fact that reaches it can change it either way."""
-    moved = NOTHING.union(*(part.flow.gains | part.flow.loses for part in parts))
-    return Flow(needs=NOTHING.union(*(part.flow.needs for part in parts)), gains=moved, loses=moved)
-
-
-def _choice(condition: Meaning, yes: Meaning, no: Meaning) -> Flow:
-    asked, a, b = condition.flow, yes.flow, no.flow
-    moved = asked.gains | asked.loses
-    return Flow(
-        needs=asked.needs | (a.needs - asked.if_true) | (b.needs - asked.if_false),
-        if_true=(asked.if_true | a.if_true) & (asked.if_false | b.if_true),
-        if_false=(asked.if_true | a.if_false) & (asked.if_false | b.if_false),
-        gains=moved | a.gains | b.gains,
-        loses=moved | a.loses | b.loses,
-    )
+def _is_negative(value: Value) -> bool:
+    number = value.amount if isinstance(value, Money) else value.ms if isinstance(value, Duration) else value
+    return isinstance(number, (int, Decimal)) and number < 0
 
 
 _BRANCHES: Mapping[type, Callable[[_Inference, Any], Meaning]] = {
@@ -312,4 +244,5 @@ _BRANCHES: Mapping[type, Callable[[_Inference, Any], Meaning]] = {
     Compare: _Inference.compare,
     Arithmetic: _Inference.arithmetic,
     Call: _Inference.call,
+    Aggregate: _Inference.aggregate,
 }

@@ -10,6 +10,10 @@ import re
 LANGUAGE = 1
 """The version of the language; a document names it under `contract`."""
 
+LANGUAGE_VECTORS = "0d79c78f3979bf2afa4f93aad6b4e50ab26dc8344cf1f9ba88716a5a21c85220"
+"""SHA-256 of tests/vectors/contracts/language-1.json, which fixes what version 1 means; every signed
+document names it under `language`."""
+
 MAX_DOCUMENT_BYTES = 128 * 1024
 MAX_DOCUMENT_DEPTH = 12
 MAX_DOCUMENT_NODES = 20_000
@@ -21,7 +25,10 @@ MAX_RULES_CHARS = 16_384
 """All texts under `lets` and `rules` together: reading them takes well under a second."""
 MAX_EXPRESSION_DEPTH = 48
 MAX_LET_DEPTH = 96
-MAX_COST = 200_000
+MAX_LOOK_COST = 200_000
+"""Steps of one look at one rule."""
+MAX_LIFE_COST = 20_000_000
+"""Steps of all looks in the life of an agreement, for each value of a key."""
 MAX_PARTIES = 32
 MAX_PARAMS = 256
 MAX_FACTS = 128
@@ -31,6 +38,18 @@ MAX_RULES = 256
 MAX_EFFECTS = 16
 MAX_MEMBERS = 64
 MAX_FACTS_OF_A_KIND = 10_000
+MAX_KEYS = 10_000
+"""Values of a key for which rules, facts and deadlines exist."""
+MAX_KEY_FIELDS = 4
+"""Fields of one document that rules, facts and deadlines are `per`."""
+MAX_KEY_CHARS = 64
+MAX_DEADLINES = 128
+MAX_CALENDARS = 16
+MAX_HOLIDAYS = 2000
+MAX_OFFSETS = 500
+MAX_BANDS = 64
+MAX_BAND_ROWS = 256
+MAX_ATTACHMENTS = 64
 MAX_SIGNATURES = 16
 DIGITS = 34
 MAX_PLACES = 33
@@ -48,29 +67,11 @@ RESERVED = frozenset(
     (
         *("and", "or", "not", "true", "false", "if", "exists", "min", "max", "round", "money"),
         *("days", "ceil_days", "count", "sum", "min_of", "max_of", "running", "business_days"),
-        *("end_of_day", "band", "where", "per", "timekeeper", "nan", "inf", "infinity"),
+        *("add_business_days", "is_business_day", "start_of_day", "end_of_day", "end_of_business_day"),
+        *("add_months", "day_of_month", "band", "where", "per", "all", "balance", "last"),
+        *("timekeeper", "nan", "inf", "infinity"),
         *("half_up", "half_even", "half_down", "up", "down", "ceiling", "floor"),
     )
 )
-"""Words of the language, now or later: not to be used as names."""
-
-NOT_YET = {
-    "deadlines": "deadlines",
-    "calendars": "calendars",
-    "bands": "band tables",
-    "events": "facts from events",
-    "before": "deadlines",
-    "attachments": "required attachments",
-    "event": "facts from events",
-    "per": "rules per key",
-    "obligation": "obligations",
-    "discharge": "obligations",
-    "confirm": "requests for confirmation",
-    "successor": "successors of the timekeeper",
-}
-"""Keys of the language that this version does not know, and what they are for."""
-
-FUNCTIONS_NOT_YET = frozenset(
-    ("count", "sum", "min_of", "max_of", "running", "business_days", "end_of_day", "band")
-)
-"""Functions of the language that this version does not know."""
+"""Words of the language: not to be used as names. (`date`, `year`, `month`, `weekday`, `hours` and
+`minutes` are names as well: a function is told by its parenthesis.)"""

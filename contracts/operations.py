@@ -32,6 +32,7 @@ from contracts.civil import DAY_MS, MAX_DAY, MAX_MS, MIN_DAY, MIN_MS
 from contracts.values import (
     CONTEXT,
     INTEGER_BOUND,
+    KIND_OF,
     MAX_DURATION_MS,
     ZERO,
     Date,
@@ -184,6 +185,7 @@ def _rows() -> dict[tuple[str, str, str], Operation]:
         ("-", "instant", "instant"): Operation("duration", lambda a, b: duration(a.ms - b.ms)),
         ("+", "duration", "duration"): Operation("duration", lambda a, b: duration(a.ms + b.ms)),
         ("-", "duration", "duration"): Operation("duration", lambda a, b: duration(a.ms - b.ms)),
+        ("/", "duration", "duration"): Operation("decimal", lambda a, b: _divide(a.ms, b.ms)),
         ("*", "duration", "integer"): Operation("duration", lambda a, b: duration(a.ms * b)),
         ("*", "integer", "duration"): Operation("duration", lambda a, b: duration(a * b.ms)),
         ("+", "date", "duration"): Operation("date", lambda a, b: date(a.days + whole_days(b))),
@@ -216,7 +218,7 @@ NEGATIONS: dict[str, Callable[[Any], Value]] = {
 ORDERED = frozenset({"integer", "decimal", "money", "instant", "date", "duration"})
 """Kinds that `<`, `min` and `max` take; the others only know `==` and `!=`."""
 
-_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "==": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
     "<": lambda a, b: a < b,
@@ -224,6 +226,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     ">": lambda a, b: a > b,
     ">=": lambda a, b: a >= b,
 }
+"""How values are compared; money by its amounts, once its currencies are the same."""
 
 
 def compare(operator: str, a: Any, b: Any) -> bool:
@@ -231,14 +234,20 @@ def compare(operator: str, a: Any, b: Any) -> bool:
     if type(a) is Money and type(b) is Money:
         check_same_currency(a, b)
         a, b = a.amount, b.amount
-    return _COMPARISONS[operator](a, b)
+    return COMPARISONS[operator](a, b)
 
 
-def rounded(value: int | Decimal | Money, places: int, mode: str) -> Decimal | Money:
-    """A number or amount with at most `places` decimals."""
+def rounded(value: int | Decimal | Money, places: int, mode: str) -> int | Decimal | Money:
+    """A number or amount with at most `places` decimals; a number without any is an integer."""
     if isinstance(value, Money):
         return Money(_rounded(value.amount, places, mode), value.currency)
-    return _rounded(decimal(value), places, mode)
+    number = _rounded(decimal(value), places, mode)
+    return number if places else integer(int(number))
+
+
+def add(a: Value, b: Value) -> Value:
+    """`a + b`, of kinds that the checker let pass."""
+    return OPERATIONS["+", KIND_OF[type(a)], KIND_OF[type(b)]].run(a, b)
 
 
 def _rounded(value: Decimal, places: int, mode: str) -> Decimal:

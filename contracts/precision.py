@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contracts.document import Document
-from contracts.syntax import Arithmetic, Call, Field, Literal, Name, Negate, Node
+from contracts.syntax import Aggregate, Arithmetic, Call, Field, Literal, Name, Negate, Node
 from contracts.values import Money, Value, places_of
 
 
@@ -29,18 +29,25 @@ class Precision:
                 return _arithmetic(operator, self.most_places(left), self.most_places(right))
             case Call():
                 return self._call(node)
+            case Aggregate(function="sum" | "min_of" | "max_of", arguments=arguments):
+                return self.most_places(arguments[0])
+            case Aggregate(function="count"):
+                return 0
             case _:
                 return None
 
     def _named(self, name: str) -> int | None:
         if name in self.document.params:
             return _places(self.document.params[name].value)
+        if name not in self.document.lets:
+            return None
         if name not in self.lets:
             self.lets[name] = self.most_places(self.document.lets[name].node)
         return self.lets[name]
 
     def _field(self, node: Field) -> int | None:
-        rule = self.document.facts[node.fact].fields.get(node.field)
+        fact = self.document.facts.get(node.fact)
+        rule = None if fact is None else fact.fields.get(node.field)
         return 0 if rule is not None and rule.type.kind == "integer" else None
 
     def _call(self, call: Call) -> int | None:
@@ -55,10 +62,16 @@ class Precision:
                 found = [self.most_places(argument) for argument in chosen]
                 known = [places for places in found if places is not None]
                 return max(known) if len(known) == len(found) else None
-            case "days" | "ceil_days":
+            case "band":
+                return self._band(call.arguments[0])
+            case "days" | "ceil_days" | "business_days" | "year" | "month" | "day_of_month" | "weekday":
                 return 0
             case _:
                 return None
+
+    def _band(self, name: Node) -> int | None:
+        table = self.document.bands.get(name.name) if isinstance(name, Name) else None
+        return None if table is None else max(_places(row.value) for row in table.rows)
 
 
 def _places(value: Value) -> int:

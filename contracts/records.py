@@ -6,7 +6,7 @@ what a record *means* for its agreement is decided by `contracts.agreement` alon
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -37,6 +37,10 @@ class Record:
     audience: tuple[str, ...] | None = None
     signatures: tuple[Signature, ...] = ()
 
+    def signed_by_own(self) -> bool:
+        """Whether a person of the statement's organization signed it."""
+        return any(signature.organization == self.organization for signature in self.signatures)
+
     @property
     def position(self) -> Position:
         """Where the entry stands."""
@@ -47,6 +51,32 @@ class Record:
         if self.audience is None:
             return True
         return set(organizations) <= {*self.audience, self.organization}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What a replay asks about the network, which its records do not tell.
+
+    Both ask of the network as it was at a time in milliseconds. `head` reads a signed note of an
+    organization's log: the log's origin and the note's size, or None where it is not signed by that log or
+    not witnessed. `enough` says whether organizations are more than half of the network's members other
+    than the first one named.
+    """
+
+    head: Callable[[str, str, int], Position | None]
+    enough: Callable[[str, frozenset[str], int], bool]
+
+
+def _no_head(note: str, organization: str, time_ms: int) -> Position | None:
+    return None
+
+
+def _never_enough(replaced: str, organizations: frozenset[str], time_ms: int) -> bool:
+    return False
+
+
+NOTHING_OUTSIDE = Outside(head=_no_head, enough=_never_enough)
+"""For those who know no network: no timekeeper is ever replaced."""
 
 
 def log_order(record: Record) -> tuple[int, str, int]:

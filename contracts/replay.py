@@ -1,270 +1,247 @@
-"""The replay of an agreement's counted entries, step by step; `contracts.agreement` states the rules.
+"""The replay of one agreement: records learnt in any order, taken in the order of the timekeeper's log.
 
-Mutable while it runs and used once: `contracts.agreement` reads the result from it.
+`Replay.learn` keeps what it is given and then takes as many of the timekeeper's entries as it can, each once.
+What arrives behind what was taken (a late payload, another timekeeper put in place) makes it begin again;
+so after any order of arrival it stands where a replay of everything from the start stands.
+
+Ticks that close nothing may be left out; `next_due` says from which time on one will close something.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from bisect import insort
+from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
-from contracts.civil import MAX_MS
+from contracts.contract import Contract, load_contract
+from contracts.course import Course, Missing
 from contracts.document import agreement_hash
-from contracts.evaluator import Contract, ExistingFact, Moment
-from contracts.facts import StatedFact, parse_fact
-from contracts.records import Position, Record, log_order
-from contracts.signing import (
-    check_member,
-    check_person,
-    check_reach,
-    check_replaces,
-    check_timekeeper,
-    signers,
-)
-from contracts.values import Instant
+from contracts.held import KINDS_OF_AGREEMENTS, LATER_KINDS, SIGNING_KINDS, STREAM_KINDS, Held
+from contracts.records import NOTHING_OUTSIDE, Outside, Record, log_order
+from contracts.terms import LogOrder, Term, find_terms
 from ledger.errors import TallyError
-from ledger.log.kinds import check_body
-
-KINDS_OF_AGREEMENTS = frozenset(
-    ("agreement.propose", "agreement.sign", "fact", "confirm", "counted", "decision")
-)
-
-NOT_COUNTED = "not counted"
-REFUSED = "does not count"
-WAITING = "waits for confirmation"
-EXISTS = "exists"
-SURPLUS = "one too many"
-
-
-class _Missing(Exception):
-    """Stops the replay at an entry that the holder does not hold."""
-
-    def __init__(self, leaf_hash: bytes) -> None:
-        super().__init__(leaf_hash)
-        self.leaf_hash = leaf_hash
-
-
-@dataclass(slots=True)
-class Offer:
-    """A proposal, and the people whose signatures were counted, by role."""
-
-    record: Record
-    signers: dict[str, list[str]] = field(default_factory=dict)
-    positions: list[Position] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Claim:
-    """A fact that somebody stated, and what has become of it so far."""
-
-    record: Record
-    stated: StatedFact
-    status: str = NOT_COUNTED
-    reason: str = ""
-    counted: Instant | None = None
 
 
 class Replay:
-    """The replay of one agreement's counted entries; `run` once, then read what it came to."""
+    """Everything learnt about one agreement, and what has come of it so far."""
 
-    def __init__(self, contract: Contract, held: Mapping[bytes, Record]) -> None:
+    def __init__(
+        self, contract: Contract, *, outside: Outside = NOTHING_OUTSIDE, follows: bool = True
+    ) -> None:
         self.contract = contract
-        self.document = contract.document
-        self.organizations = contract.document.organizations()
-        self.held = held
-        self.offers: dict[bytes, Offer] = {}
-        self.claims: dict[bytes, Claim] = {}
-        self.signatures: set[bytes] = set()
-        self.confirms: dict[bytes, list[Record]] = {}
-        self.counted: dict[bytes, Moment] = {}
-        self.ranks: dict[bytes, int] = {}
-        self.start: Moment | None = None
-        self.basis: tuple[Position, ...] = ()
-        self.existing: list[ExistingFact] = []
-        self.how_many: dict[str, int] = {}
-        self.missing: list[bytes] = []
-        self.decisions: list[Record] = []
-        self.remarks: dict[bytes, str] = {}
-        self.last_ms = 0
+        self.outside = outside
+        self.held = Held(contract)
+        self.course = Course(self.held)
+        self.missing: tuple[bytes, ...] = ()
+        self.version = 0
+        """Grows with everything that is learnt."""
+        self.successors: dict[bytes, Replay] = {}
+        """The agreements that are proposed to replace this one, by hash; empty if it does not follow them."""
+        self._follows = follows
+        self._strangers: dict[bytes, list[Record]] = {}
+        self._streams: dict[str, list[Record]] = {}
+        self._line: list[Record] = []
+        self._timekeepers: list[str] = []
+        """Who made each entry of the line."""
+        self._taken = 0
+        self._starts: dict[bytes, bytes] = {}
+        self.terms: tuple[Term, ...] = find_terms(contract.document, (), self._counted, outside)
 
-    def run(self, ordered: list[Record]) -> None:
-        counted: list[Record] = []
-        for record in ordered:
-            try:
-                self.sort_in(record, counted)
-            except TallyError as error:
-                self.remarks[record.leaf_hash] = str(error)
-        self.drop_strangers()
-        try:
-            for record in sorted(counted, key=log_order):
-                self.replay(record)
-        except _Missing as stop:
-            self.missing.append(stop.leaf_hash)
+    @property
+    def timekeeper(self) -> str:
+        """Who keeps the time at present."""
+        return self.terms[-1].timekeeper
 
-    # What each record is, before any of it counts
+    @property
+    def opened(self) -> bool:
+        """Whether the present timekeeper's entries count yet: it has named the statements of its term."""
+        return self.terms[-1].opening is not None
 
-    def sort_in(self, record: Record, counted: list[Record]) -> None:
-        """Put a record where it belongs; raises where it can have no effect."""
-        if record.kind not in KINDS_OF_AGREEMENTS or not self.concerns(record):
+    @property
+    def next_due(self) -> int | None:
+        """The time from which a tick closes something, in milliseconds."""
+        return self.course.next_due
+
+    def learn(self, *records: Record) -> None:
+        """Learn records, in any order, and take what can be taken; what is known already changes nothing."""
+        stale = False
+        for record in records:
+            stale |= self._keep(record)
+        self.version += 1
+        if stale:
+            self._lay()
+        self._advance()
+
+    def countable(self) -> Iterator[bytes]:
+        """What its timekeeper should count now: it would have an effect, or show as late.
+
+        By the authors' times; confirmations after what they confirm. A timekeeper may as well use the order
+        in which it received them.
+        """
+        if not self.opened:
+            yield from (record.leaf_hash for record in self.terms[-1].statements)
             return
-        where = f"{record.origin} entry {record.seq}"
-        check_body(record.kind, record.body, where)
-        check_reach(record, self.organizations, where)
-        check_member(record.organization, self.organizations, where)
-        match record.kind:
-            case "agreement.propose":
-                check_replaces(record.body, where)
-                self.offers[record.leaf_hash] = Offer(record)
-            case "agreement.sign":
-                self.signatures.add(record.leaf_hash)
-            case "fact":
-                stated = parse_fact(self.document, record.organization, record.body, record.time_ms)
-                self.claims[record.leaf_hash] = Claim(record, stated)
-            case "confirm":
-                check_person(record, where)
-                self.confirms.setdefault(record.body["fact"], []).append(record)
-            case "counted":
-                check_timekeeper(self.document, record.organization, where)
-                counted.append(record)
-            case "decision":
-                self.decisions.append(record)
+        waiting = sorted(self.course.waiting.values(), key=lambda record: (record.time_ms, record.leaf_hash))
+        ready = [record for record in waiting if self._is_countable(record)]
+        yield from (record.leaf_hash for record in ready if record.kind != "confirm")
+        yield from (record.leaf_hash for record in ready if record.kind == "confirm")
 
-    def concerns(self, record: Record) -> bool:
-        """Whether a record is about this agreement."""
-        if record.kind != "agreement.propose":
-            return record.body.get("agreement") == self.contract.agreement
-        document = record.body.get("document")
-        return isinstance(document, bytes) and agreement_hash(document) == self.contract.agreement
+    def _is_countable(self, record: Record) -> bool:
+        course, held = self.course, self.held
+        if not record.reaches((self.timekeeper,)):
+            return False
+        if course.start is None:
+            return record.kind in SIGNING_KINDS and course.would_count(record)
+        if record.kind == "confirm":
+            return self._is_asked(record)
+        if record.kind in ("fact", "event") and course.end is not None:
+            return not held.stated[record.leaf_hash].keys().isdisjoint(self.contract.after_end)
+        if record.kind == "event":
+            # What was recorded before anybody offered this agreement was not meant for it.
+            return course.offer is not None and record.time_ms >= course.offer.record.time_ms
+        if record.kind == "agreement.terminate":
+            return course.end is None
+        return record.kind in LATER_KINDS
 
-    def drop_strangers(self) -> None:
-        """Remark on confirmations by organizations that the fact does not ask."""
-        for leaf_hash, claim in self.claims.items():
-            asked = {self.document.parties[role] for role in claim.stated.rule.confirm}
-            for record in self.confirms.get(leaf_hash, ()):
-                if record.organization not in asked:
-                    text = f"{claim.stated.name} is confirmed by {', '.join(sorted(asked)) or 'nobody'}"
-                    self.remarks[record.leaf_hash] = text
+    def _is_asked(self, record: Record) -> bool:
+        """Whether a confirmation may still make a fact exist: the fact is counted or will be."""
+        fact = record.body["fact"]
+        if record.organization not in self.held.asked(fact):
+            return False
+        if fact in self.course.waiting:
+            return self._is_countable(self.course.waiting[fact])
+        return any(leaf_hash == fact for leaf_hash, _ in self._claims_of(fact))
 
-    # What the timekeeper counted
+    def _claims_of(self, fact: bytes) -> Iterator[tuple[bytes, str]]:
+        names = self.held.stated.get(fact, {})
+        return ((fact, name) for name in names if (fact, name) in self.course.claims)
 
-    def replay(self, record: Record) -> None:
-        if not self.last_ms <= record.time_ms <= MAX_MS:
-            self.remarks[record.leaf_hash] = (
-                f"counts nothing: its time {record.time_ms} lies before that of the counted entry before it"
-            )
-            return
-        self.last_ms = record.time_ms
-        moment = Moment(instant=Instant(record.time_ms), position=record.position)
-        for leaf_hash in record.body["entries"]:
-            if leaf_hash in self.counted:
-                continue
-            named = self.held.get(leaf_hash)
-            if named is None:
-                raise _Missing(leaf_hash)
-            self.counted[leaf_hash] = moment
-            self.ranks[leaf_hash] = len(self.ranks)
-            if leaf_hash in self.remarks:
-                continue
-            match named.kind:
-                case "agreement.sign":
-                    self.count_signature(named, moment)
-                case "fact":
-                    self.count_fact(named, moment)
-                case "confirm":
-                    self.count_confirmation(named, moment)
-                case _:
-                    self.remarks[leaf_hash] = f"a {named.kind} is not counted"
+    # What is learnt
 
-    def count_signature(self, record: Record, moment: Moment) -> None:
-        leaf_hash, role = record.body["proposal"], record.body["party"]
-        if leaf_hash not in self.held:
-            raise _Missing(leaf_hash)
-        offer = self.offers.get(leaf_hash)
-        if offer is None or record.leaf_hash not in self.signatures:
-            self.remarks[record.leaf_hash] = "signs a proposal that does not count"
-            return
-        try:
-            people = signers(self.document, record.organization, role, record.signatures)
-        except TallyError as error:
-            self.remarks[record.leaf_hash] = str(error)
-            return
-        until = offer.record.body["until"]
-        if until is not None and moment.instant.ms > until:
-            self.remarks[record.leaf_hash] = "signed an offer that had lapsed"
-            return
-        known = offer.signers.setdefault(role, [])
-        fresh = [person for person in people if person not in known]
-        if not fresh:
-            self.remarks[record.leaf_hash] = "signed before: a person signs a proposal once"
-            return
-        known.extend(fresh)
-        offer.positions += [record.position, moment.position]
-        if self.start is None and not any(self.lacking(offer).values()):
-            self.start = moment
-            self.basis = (offer.record.position, *offer.positions)
+    def _keep(self, record: Record) -> bool:
+        """Keep a record; True where the line of the timekeepers' entries must be laid anew."""
+        if record.leaf_hash in self.held.records or record.kind not in KINDS_OF_AGREEMENTS:
+            return False
+        stale = self._follow(record) if self._follows else False
+        if not self.held.concerns(record):
+            return stale
+        self.held.add(record)
+        if record.leaf_hash in self.held.candidates:
+            if record.leaf_hash not in self.course.counted:
+                self.course.waiting[record.leaf_hash] = record
+        elif record.leaf_hash in self.held.invalid:
+            return stale
+        elif record.kind in STREAM_KINDS:
+            return self._join(record) or stale
+        elif record.kind == "timekeeper.replace":
+            return True
+        return stale
 
-    def lacking(self, offer: Offer) -> dict[str, int]:
-        return {
-            role: max(0, rule.need - len(offer.signers.get(role, ())))
-            for role, rule in self.document.sign.items()
-        }
+    def _join(self, record: Record) -> bool:
+        """Put a timekeeper's entry into its stream, and right into the line where it only goes on."""
+        stream = self._streams.setdefault(record.organization, [])
+        insort(stream, record, key=log_order)
+        if record.organization != self.timekeeper:
+            # With statements about another timekeeper, an entry of anybody may be what opens a term.
+            return bool(self.held.replacements) or record.organization in self._keepers()
+        if not self.opened or (self._line and log_order(record) < log_order(self._line[-1])):
+            return True
+        self._line.append(record)
+        self._timekeepers.append(record.organization)
+        return False
 
-    def count_fact(self, record: Record, moment: Moment) -> None:
-        claim = self.claims.get(record.leaf_hash)
-        if claim is None:
-            self.remarks[record.leaf_hash] = "a fact of another agreement"
-        elif self.start is None:
-            claim.status, claim.reason = REFUSED, "counted before the agreement was in force: state it again"
+    def _keepers(self) -> set[str]:
+        return {term.timekeeper for term in self.terms}
+
+    def _follow(self, record: Record) -> bool:
+        """Follow the agreements that are to replace this one, to know when one of them comes into force."""
+        document = record.body.get("document") if record.kind == "agreement.propose" else None
+        if isinstance(document, bytes):
+            about = agreement_hash(document)
+        elif isinstance(record.body.get("agreement"), bytes):
+            about = record.body["agreement"]
         else:
-            claim.status, claim.counted = WAITING, moment.instant
-            self.let_exist(record.leaf_hash, moment)
+            return False
+        if about == self.contract.agreement:
+            return False
+        if about not in self.successors:
+            self._strangers.setdefault(about, []).append(record)
+            if document is None or record.body.get("replaces") != self.contract.agreement:
+                return False
+            try:
+                successor = Replay(load_contract(document), outside=self.outside, follows=False)
+            except TallyError:
+                return False
+            self.successors[about] = successor
+            successor.learn(*self._strangers.pop(about))
+        else:
+            self.successors[about].learn(record)
+        return self._note_start(about)
 
-    def count_confirmation(self, record: Record, moment: Moment) -> None:
-        if self.start is None:
-            self.remarks[record.leaf_hash] = "counted before the agreement was in force: confirm again"
-            return
-        self.let_exist(record.body["fact"], moment)
-
-    def let_exist(self, leaf_hash: bytes, moment: Moment) -> None:
-        """Make a counted fact exist if every confirmation that it needs is counted too."""
-        claim = self.claims.get(leaf_hash)
-        if claim is None or claim.status != WAITING or claim.counted is None:
-            return
-        confirmations = self.needed_confirmations(claim)
-        if confirmations is None:
-            return
-        stated = claim.stated
-        if self.how_many.get(stated.name, 0) >= stated.rule.max:
-            claim.status, claim.reason = (
-                SURPLUS,
-                f"{stated.rule.max} of {stated.name} count, this is a later one",
-            )
-            return
-        claim.status = EXISTS
-        self.how_many[stated.name] = self.how_many.get(stated.name, 0) + 1
-        entries = sorted((leaf_hash, *confirmations), key=self.ranks.__getitem__)
-        times = [self.counted[confirmation].instant for confirmation in confirmations]
-        self.existing.append(
-            ExistingFact(
-                name=stated.name,
-                fields=stated.fields,
-                at=stated.at,
-                counted=claim.counted,
-                confirmed=max(times, default=None),
-                entries=tuple(entries),
-                since=moment,
-            )
+    def _note_start(self, about: bytes) -> bool:
+        """Note which entry brought a replacing agreement into force; True where that has changed."""
+        successor = self.successors[about]
+        start = successor.course.start
+        parties = set(self.contract.document.parties.values())
+        if start is None or not parties <= set(successor.contract.document.parties.values()):
+            return False
+        offer = successor.course.offer
+        if offer is None or offer.record.body["replaces"] != self.contract.agreement:
+            return False
+        leaf = next(
+            r.leaf_hash
+            for stream in successor._streams.values()
+            for r in stream
+            if r.position == start.position
         )
+        changed = self._starts.get(about) != leaf
+        self._starts[about] = leaf
+        return changed
 
-    def needed_confirmations(self, claim: Claim) -> list[bytes] | None:
-        """The first counted confirmation of each confirming organization, or None if one lacks."""
-        counted = [
+    # What is taken
+
+    def _lay(self) -> None:
+        """Lay the line of the timekeepers' entries anew, and begin again if it differs where it was taken."""
+        self.terms = find_terms(self.contract.document, self.held.replacements, self._counted, self.outside)
+        line: list[tuple[Record, str]] = []
+        for number, term in enumerate(self.terms):
+            if term.opening is None:
+                break
+            stream = sorted(self._entries(term.timekeeper), key=log_order)
+            line += [
+                (record, term.timekeeper)
+                for record in self._stretch(stream, term.opening, self.terms[number + 1 : number + 2])
+            ]
+        before = [record.leaf_hash for record in self._line[: self._taken + bool(self.missing)]]
+        self._line = [record for record, _ in line]
+        self._timekeepers = [timekeeper for _, timekeeper in line]
+        if [record.leaf_hash for record in self._line[: len(before)]] != before:
+            self.course, self._taken = Course(self.held), 0
+
+    def _counted(self, organization: str) -> Iterator[Record]:
+        """The `counted` entries of an organization for this agreement, in the order of its logs."""
+        return (record for record in self._streams.get(organization, ()) if record.kind == "counted")
+
+    @staticmethod
+    def _stretch(stream: list[Record], opening: LogOrder, following: tuple[Term, ...]) -> Iterable[Record]:
+        """The entries of one term: from its opening to where the next one cuts them off."""
+        own = (record for record in stream if log_order(record) >= opening)
+        return takewhile(lambda record: not any(term.is_cut(record) for term in following), own)
+
+    def _entries(self, timekeeper: str) -> list[Record]:
+        """A timekeeper's entries, with those that bring a replacing agreement into force."""
+        starts = [
             record
-            for record in self.confirms.get(claim.record.leaf_hash, ())
-            if record.leaf_hash in self.counted and record.leaf_hash not in self.remarks
+            for about, leaf in sorted(self._starts.items())
+            if (record := self.successors[about].held.records[leaf]).organization == timekeeper
         ]
-        found: dict[str, bytes] = {}
-        for record in sorted(counted, key=lambda record: self.ranks[record.leaf_hash]):
-            found.setdefault(record.organization, record.leaf_hash)
-        needed = {self.document.parties[role] for role in claim.stated.rule.confirm}
-        return [found[organization] for organization in sorted(needed)] if needed <= found.keys() else None
+        return [*self._streams.get(timekeeper, ()), *starts]
+
+    def _advance(self) -> None:
+        self.missing = ()
+        try:
+            while self._taken < len(self._line):
+                self.course.take(self._line[self._taken], self._timekeepers[self._taken])
+                self._taken += 1
+        except Missing as stop:
+            self.missing = (stop.leaf_hash,)

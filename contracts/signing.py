@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from contracts.document import TIMEKEEPER, Document
 from contracts.records import Record, Signature
@@ -33,36 +32,14 @@ def check_member(organization: str, organizations: tuple[str, ...], where: str) 
         )
 
 
-def check_timekeeper(document: Document, organization: str, where: str) -> None:
-    """Check that an organization keeps the time of an agreement."""
-    if organization != document.timekeeper:
-        raise ForbiddenError(
-            where,
-            found=f"by {organization}",
-            expected=f"{document.timekeeper}, the {TIMEKEEPER}",
-            action="leave the counting to them",
-        )
-
-
 def check_person(record: Record, where: str) -> None:
     """Check that a person of the statement's organization signed it."""
-    if not any(signature.organization == record.organization for signature in record.signatures):
+    if not record.signed_by_own():
         raise ForbiddenError(
             where,
             found="no person's signature",
             expected=f"a person of {record.organization}",
             action="sign it with a person's key",
-        )
-
-
-def check_replaces(body: Mapping[str, Any], where: str) -> None:
-    """Refuse a proposal that replaces an agreement: this version could not end the earlier one."""
-    if body["replaces"] is not None:
-        raise InvalidError(
-            f"{where} replaces",
-            found=short(body["replaces"]),
-            expected="nil: this version does not know replacements",
-            action="propose it as an agreement of its own",
         )
 
 

@@ -1,188 +1,299 @@
 """Checks on a statement before its author's node appends it: a node refuses a bad statement of its own.
 
-Each `check_…` returns nothing or raises; the message says where, what was found, what was expected and
-what to do. They are stricter than the fold, which only says what a statement that stands in a log means.
+`check_statement` takes the statement as the record that it would become, and returns nothing or raises; the
+message says where, what was found, what was expected and what to do. It is stricter than the replay, which
+only says what a statement that stands in a log means.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import NoReturn
 
-from contracts.agreement import IN_FORCE, Agreement, FactView
 from contracts.civil import MAX_MS
-from contracts.evaluator import load_contract
+from contracts.contract import Contract, load_contract
+from contracts.corrections import check_effects, must_sign
+from contracts.course import EXISTS, LATE, REFUSED, SURPLUS, Offer
+from contracts.document import TERMINATE
 from contracts.facts import parse_fact
-from contracts.records import Signature
-from contracts.replay import EXISTS, REFUSED, SURPLUS
-from contracts.signing import check_member, check_replaces, check_timekeeper, signers
+from contracts.facts_known import Moment
+from contracts.records import Record
+from contracts.replay import Replay
+from contracts.signing import check_member, check_person, check_reach, signers
+from contracts.values import Instant
 from ledger.errors import ConflictError, ForbiddenError, InvalidError, MissingError, short
 from ledger.log.kinds import check_body
 
-
-def check_proposal(organization: str, body: Mapping[str, Any]) -> None:
-    """Check an `agreement.propose`: a contract without errors, by one of its own.
-
-    Raises:
-        TallyError: no contract, an error of the checker, a replacement, or a stranger's proposal.
-    """
-    check_body("agreement.propose", body, "proposal")
-    contract = load_contract(body["document"])
-    check_member(organization, contract.document.organizations(), "proposal")
-    check_replaces(body, "proposal")
+SEE = "see `tally agree show`"
 
 
-def check_sign(
-    agreement: Agreement, organization: str, body: Mapping[str, Any], signatures: Sequence[Signature]
-) -> None:
-    """Check an `agreement.sign`: the role is the organization's, and a person signs who has not yet.
+def check_proposal(record: Record, replaced: Replay | None) -> Contract:
+    """Check an `agreement.propose`: a contract without errors, by one of its own, for all of them.
+
+    `replaced` is the agreement that it names under `replaces`, where it is held.
 
     Raises:
-        MissingError: the proposal is not known.
-        ForbiddenError: another organization's role, or no person who may sign.
-        ConflictError: these people have signed this proposal.
+        TallyError: no contract, an error of the checker, a stranger's proposal, or nothing to replace.
     """
-    _check_names(agreement, "agreement.sign", body, "signature")
-    proposal = next((p for p in agreement.proposals if p.leaf_hash == body["proposal"]), None)
-    if proposal is None:
+    check_body(record.kind, record.body, "proposal")
+    contract = load_contract(record.body["document"])
+    document = contract.document
+    where = f"proposal of {document.name}"
+    check_member(record.organization, document.organizations(), where)
+    check_reach(record, document.organizations(), where)
+    if record.body["replaces"] is None:
+        return contract
+    if replaced is None:
         raise MissingError(
-            "signature",
-            found=f"the proposal {short(body['proposal'])}",
-            expected="a proposal of this agreement",
-            action="see `tally agree show`",
+            f"{where} replaces",
+            found=f"{short(record.body['replaces'])}, not here",
+            expected="an agreement in force",
         )
-    people = signers(agreement.contract.document, organization, body["party"], signatures)
-    if set(people) <= set(proposal.signed.get(body["party"], ())):
-        raise ConflictError(
-            "signature",
-            found="a person who has signed this proposal",
-            expected="each person once",
-            action="nothing to do, or let somebody else sign",
-        )
-
-
-def check_fact(
-    agreement: Agreement, organization: str, body: Mapping[str, Any], time_ms: int | None = None
-) -> None:
-    """Check a `fact`: the agreement is in force, and the fact fits what the contract says about it.
-
-    Raises:
-        ConflictError: the agreement is not in force, or as many as count exist already.
-        TallyError: no such fact, not this organization's to state, or a field that does not fit.
-    """
-    _check_names(agreement, "fact", body, "fact")
-    document = agreement.contract.document
-    stated = parse_fact(document, organization, body, 0 if time_ms is None else time_ms)
-    if agreement.status != IN_FORCE:
-        raise ConflictError(
-            f"fact {stated.name}",
-            found=f"an agreement that is {agreement.status}",
-            expected="one in force",
-            action="wait until every party has signed and the timekeeper has counted it",
-        )
-    if sum(fact.name == stated.name for fact in agreement.existing) >= stated.rule.max:
-        raise ConflictError(
-            f"fact {stated.name}",
-            found=f"{stated.rule.max} of them already",
-            expected="one that can still count",
-            action="nothing to do: a later one changes nothing",
-        )
-
-
-def check_confirm(
-    agreement: Agreement, organization: str, body: Mapping[str, Any], signatures: Sequence[Signature]
-) -> None:
-    """Check a `confirm`: a known fact that this organization is asked to confirm, and has not yet.
-
-    Raises:
-        MissingError: the fact is not known.
-        ForbiddenError: others confirm it, or no person of the organization signed.
-        ConflictError: it exists already, does not count, or is confirmed by this organization.
-    """
-    _check_names(agreement, "confirm", body, "confirmation")
-    fact = next((view for view in agreement.facts if view.leaf_hash == body["fact"]), None)
-    if fact is None:
-        raise MissingError(
-            "confirmation",
-            found=f"the fact {short(body['fact'])}",
-            expected="a fact of this agreement that counts",
-            action="see `tally agree show`",
-        )
-    where = f"confirmation of {fact.name}"
-    _check_asked(agreement, organization, fact, where)
-    if not any(signature.organization == organization for signature in signatures):
-        raise ForbiddenError(
-            where,
-            found="no person's signature",
-            expected=f"a person of {organization}",
-            action="sign it with a person's key",
-        )
-
-
-def _check_asked(agreement: Agreement, organization: str, fact: FactView, where: str) -> None:
-    document = agreement.contract.document
-    asked = [document.parties[role] for role in document.facts[fact.name].confirm]
-    if organization not in asked:
-        raise ForbiddenError(
-            where,
-            found=f"by {organization}",
-            expected=" and ".join(asked) or "nobody: it needs no confirmation",
-            action="let them confirm it" if asked else "nothing to do",
-        )
-    if fact.status in (REFUSED, SURPLUS, EXISTS):
-        raise ConflictError(
-            where,
-            found=f"a fact that {fact.status}" if fact.status != SURPLUS else f"a fact that is {fact.status}",
-            expected="one that waits for confirmation",
-            action=fact.reason or "nothing to do",
-        )
-    if any(confirmation.organization == organization for confirmation in fact.confirmations):
-        raise ConflictError(
-            where,
-            found=f"confirmed by {organization} already",
-            expected="one confirmation",
-            action="nothing to do",
-        )
-
-
-def check_counted(agreement: Agreement, organization: str, body: Mapping[str, Any], time_ms: int) -> None:
-    """Check a `counted`: by the timekeeper, of what can be counted, at a time that does not fall.
-
-    `time_ms` is the time that the entry will have.
-
-    Raises:
-        ForbiddenError: another organization keeps the time.
-        InvalidError: an entry that cannot be counted now, or a time before the last counted entry's.
-    """
-    _check_names(agreement, "counted", body, "counted")
-    check_timekeeper(agreement.contract.document, organization, "counted")
-    if not agreement.last_counted_ms <= time_ms <= MAX_MS:
+    old = replaced.contract.document
+    if replaced.course.start is None or replaced.course.end is not None:
+        _conflict(f"{where} replaces", "an agreement that is not in force", "one in force")
+    if not set(old.parties.values()) <= set(document.parties.values()):
         raise InvalidError(
-            "counted",
-            found=f"the time {time_ms}",
-            expected=f"{agreement.last_counted_ms} or later",
-            action="set the clock right",
+            f"{where} replaces",
+            found=f"parties {', '.join(document.parties.values())}",
+            expected=f"at least {', '.join(old.parties.values())}",
+            action="name everyone who is bound by the earlier one",
         )
-    entries = body["entries"]
+    if document.timekeeper != replaced.timekeeper:
+        raise InvalidError(
+            f"{where} replaces",
+            found=f"the timekeeper {document.timekeeper}",
+            expected=f"{replaced.timekeeper}, who keeps the time of the earlier one",
+            action="keep the timekeeper: in its log stands when the one ends and the other begins",
+        )
+    return contract
+
+
+def check_statement(replay: Replay, record: Record) -> None:
+    """Check any other statement about an agreement; kinds that nobody checks pass.
+
+    Raises:
+        TallyError: it would have no effect, or is not its author's to make.
+    """
+    check = _CHECKS.get(record.kind)
+    if check is None:
+        return
+    where = f"{record.kind} for {replay.contract.document.name}"
+    check_body(record.kind, record.body, where)
+    if record.body["agreement"] != replay.contract.agreement:
+        raise InvalidError(
+            f"{where} agreement",
+            found=short(record.body["agreement"]),
+            expected=short(replay.contract.agreement),
+            action="name the agreement by its hash",
+        )
+    if record.kind != "timekeeper.replace":
+        organizations = (*replay.contract.document.parties.values(), replay.timekeeper)
+        check_member(record.organization, organizations, where)
+        check_reach(record, tuple(sorted(set(organizations))), where)
+    check(replay, record, where)
+
+
+def _conflict(where: str, found: str, expected: str, action: str = "") -> NoReturn:
+    raise ConflictError(where, found=found, expected=expected, action=action)
+
+
+def _status(replay: Replay) -> str:
+    course = replay.course
+    if course.end is not None:
+        return f"that ended ({course.end[1]})"
+    return "that is proposed" if course.start is None else "in force"
+
+
+def _check_in_force(replay: Replay, where: str) -> None:
+    if replay.course.start is None or replay.course.end is not None:
+        _conflict(
+            where,
+            f"an agreement {_status(replay)}",
+            "one in force",
+            "wait until every party has signed and the timekeeper has counted it: `tally agree show`",
+        )
+
+
+def _open_offer(replay: Replay, record: Record, where: str) -> Offer:
+    if replay.course.start is not None:
+        _conflict(where, f"an agreement {_status(replay)}", "a proposal")
+    leaf_hash = record.body["proposal"]
+    if leaf_hash not in replay.held.offers:
+        known = ", ".join(short(offer) for offer in replay.held.offers) or "a proposal"
+        raise MissingError(
+            f"{where} proposal",
+            found=f"{short(leaf_hash)}, which proposes something else or is not here",
+            expected=known,
+            action=SEE,
+        )
+    offer = replay.course.offer_of(leaf_hash)
+    if offer.gone:
+        _conflict(where, f"an offer that is {offer.gone}", "one that stands", "propose it anew")
+    return offer
+
+
+def _check_sign(replay: Replay, record: Record, where: str) -> None:
+    offer = _open_offer(replay, record, where)
+    role = record.body["party"]
+    people = signers(replay.contract.document, record.organization, role, record.signatures)
+    if set(people) <= set(offer.signers.get(role, ())):
+        _conflict(
+            where,
+            "signed before",
+            "each person once",
+            "nothing to do, or let somebody else sign",
+        )
+
+
+def _check_withdraw(replay: Replay, record: Record, where: str) -> None:
+    offer = _open_offer(replay, record, where)
+    if offer.record.organization != record.organization:
+        raise ForbiddenError(
+            where,
+            found=f"by {record.organization}",
+            expected=f"{offer.record.organization}, who proposed it",
+            action="decline it instead",
+        )
+
+
+def _check_decline(replay: Replay, record: Record, where: str) -> None:
+    _open_offer(replay, record, where)
+    check_member(record.organization, tuple(replay.contract.document.parties.values()), where)
+    check_person(record, where)
+
+
+def _check_fact(replay: Replay, record: Record, where: str) -> None:
+    course, document = replay.course, replay.contract.document
+    # An entry's time is given by the writer; a fact that says no other time always has a good one.
+    stated = parse_fact(document, record.organization, record.body, record.time_ms)
+    if course.end is None or stated.name not in replay.contract.after_end:
+        _check_in_force(replay, f"fact {stated.name}")
+    moment = Moment(instant=Instant(max(record.time_ms, course.last_ms)), position=record.position)
+    refused = course.judge(stated, course.fact_of(record, stated, moment))
+    reason = refused[1] if refused else course.quota.surplus(stated)
+    if reason:
+        _conflict(f"fact {stated.name}", reason, "one that can still count", f"nothing to do, or {SEE}")
+
+
+def _check_confirm(replay: Replay, record: Record, where: str) -> None:
+    held, fact = replay.held, record.body["fact"]
+    if fact not in held.stated:
+        raise MissingError(
+            f"{where} fact",
+            found=f"{short(fact)}, which is no fact of it or is not here",
+            expected="the leaf hash of a fact of this agreement",
+            action="wait until its log has been synced, or check the hash",
+        )
+    asked = held.asked(fact)
+    if record.organization not in asked:
+        raise ForbiddenError(
+            where,
+            found=f"by {record.organization}",
+            expected=" and ".join(sorted(asked)) or "nobody: it needs no confirmation",
+            action="let them confirm it",
+        )
+    check_person(record, where)
+    for name, stated in held.stated[fact].items():
+        claim = replay.course.claims.get((fact, name))
+        if claim is not None and claim.status in (REFUSED, SURPLUS, EXISTS, LATE):
+            _conflict(where, f"a fact that is settled: {claim.status}", "one that waits", claim.reason)
+        before = stated.rule.before
+        if before is not None and replay.course.has_passed(before, stated):
+            _conflict(where, f"a fact whose deadline {before} has closed", "one that waits", SEE)
+    if any(given.organization == record.organization for given in held.confirms.get(fact, ())):
+        _conflict(where, f"confirmed by {record.organization} already", "one confirmation", "nothing to do")
+
+
+def _check_terminate(replay: Replay, record: Record, where: str) -> None:
+    role = record.body["party"]
+    signers(replay.contract.document, record.organization, role, record.signatures)
+    if role not in replay.contract.document.parties:
+        raise ForbiddenError(where, found=f"as {role}", expected="as a party", action=f"parties {TERMINATE}")
+    _check_in_force(replay, where)
+
+
+def _check_correction(replay: Replay, record: Record, where: str) -> None:
+    course, contract = replay.course, replay.contract
+    check_member(record.organization, tuple(contract.document.parties.values()), where)
+    check_person(record, where)
+    firing = course.corrections.find(record.body["decision"], course.evaluator.firings)
+    effects = check_effects(contract, record.body["effects"])
+    standing = course.corrections.effects_of(record.body["decision"], firing)
+    if list(effects) == [dict(sorted(effect.items())) for effect in standing]:
+        _conflict(where, "the effects that stand", "others", "nothing to do")
+    needed = must_sign(contract, standing, effects)
+    if record.organization not in needed:
+        raise ForbiddenError(
+            where,
+            found=f"by {record.organization}, whom it favours",
+            expected=", ".join(sorted(needed)),
+            action="let them sign the same correction",
+        )
+
+
+def _check_replace(replay: Replay, record: Record, where: str) -> None:
+    check_person(record, where)
+    if record.body["term"] != len(replay.terms):
+        _conflict(where, f"term {record.body['term']}", f"term {len(replay.terms)}", SEE)
+    if record.body["timekeeper"] == replay.timekeeper:
+        _conflict(where, f"{replay.timekeeper}, who keeps the time now", "another organization")
+    said = [r for r in replay.held.replacements if r.body["term"] == record.body["term"]]
+    if any(r.organization == record.organization for r in said):
+        _conflict(where, "said before", "one statement for each term", "the first one counts")
+    if replay.outside.head(record.body["head"], replay.timekeeper, MAX_MS) is None:
+        raise InvalidError(
+            f"{where} head",
+            found="a note that is not signed by the timekeeper's log, or not witnessed",
+            expected=f"the last witnessed head of {replay.timekeeper}",
+            action="take the one that this node holds: `tally log`",
+        )
+
+
+def _check_counted(replay: Replay, record: Record, where: str) -> None:
+    if record.organization != replay.timekeeper:
+        raise ForbiddenError(
+            where,
+            found=f"by {record.organization}",
+            expected=f"{replay.timekeeper}, the timekeeper",
+            action="leave the counting to them",
+        )
+    entries = record.body["entries"]
     if not entries or len(set(entries)) != len(entries):
-        raise InvalidError("counted entries", found="none, or one twice", expected="leaf hashes, each once")
-    countable = set(agreement.countable)
+        raise InvalidError(f"{where} entries", found="none, or one twice", expected="leaf hashes, each once")
+    countable = set(replay.countable())
     for leaf_hash in entries:
         if leaf_hash not in countable:
             raise InvalidError(
-                "counted entries",
+                f"{where} entries",
                 found=short(leaf_hash),
                 expected="what would have an effect now",
                 action="count what `countable` lists",
             )
 
 
-def _check_names(agreement: Agreement, kind: str, body: Mapping[str, Any], where: str) -> None:
-    check_body(kind, body, where)
-    if body["agreement"] != agreement.contract.agreement:
-        raise InvalidError(
-            f"{where} agreement",
-            found=short(body["agreement"]),
-            expected=short(agreement.contract.agreement),
-            action="name the agreement by its hash",
-        )
+def _check_decision(replay: Replay, record: Record, where: str) -> None:
+    check_member(record.organization, tuple(replay.contract.document.parties.values()), where)
+    key = record.body.get("key")
+    own = [
+        r
+        for r in replay.held.decisions.get((record.body["rule"], key), ())
+        if r.organization == record.organization
+    ]
+    if own:
+        _conflict(where, "a decision of this rule recorded before", "one for each rule and key")
+
+
+_CHECKS: Mapping[str, Callable[[Replay, Record, str], None]] = {
+    "agreement.decline": _check_decline,
+    "agreement.sign": _check_sign,
+    "agreement.terminate": _check_terminate,
+    "agreement.withdraw": _check_withdraw,
+    "confirm": _check_confirm,
+    "correction": _check_correction,
+    "counted": _check_counted,
+    "decision": _check_decision,
+    "fact": _check_fact,
+    "timekeeper.replace": _check_replace,
+}
+"""Every kind about an agreement that has a check of its own."""

@@ -90,7 +90,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a fact: `delivered.at`."""
+    """A field of a fact or a deadline: `delivered.at`, `window.passed`."""
 
     span: Span
     fact: str
@@ -99,7 +99,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Exists:
-    """Whether a fact exists."""
+    """Whether a fact exists, or a deadline is fixed."""
 
     span: Span
     fact: str
@@ -160,8 +160,24 @@ class Call:
     arguments: tuple[Node, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """`count(f where c)`, `sum(all f, f.x)`, `running(f, start, step)`: over facts of one kind.
+
+    `everywhere` (written `all f`) leaves the key of the rule aside.
+    """
+
+    span: Span
+    function: str
+    fact: str
+    everywhere: bool
+    arguments: tuple[Node, ...]
+    where: Node | None
+
+
 Node: TypeAlias = (
     "Literal | Currency | Name | Field | Exists | Not | Negate | Logic | Compare | Arithmetic | Call"
+    " | Aggregate"
 )
 
 
@@ -191,6 +207,8 @@ def children(node: Node) -> tuple[Node, ...]:
             return (node.left, node.right)
         case Call():
             return node.arguments
+        case Aggregate():
+            return node.arguments if node.where is None else (*node.arguments, node.where)
         case _:
             return ()
 

@@ -6,10 +6,23 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from contracts.limits import NAME, NOT_YET, RESERVED, ROLE
-from contracts.syntax import Mark, Path, Place
+from contracts.grammar import parse_expression
+from contracts.limits import MAX_EXPRESSION_CHARS, NAME, RESERVED, ROLE
+from contracts.syntax import Expression, Mark, Path, Place
 from contracts.yaml_text import Tree
-from ledger.errors import InvalidError, MalformedError, TallyError, TooLargeError, short
+from ledger.errors import MalformedError, TooLargeError, short
+
+_LOOK_ALIKES = dict(
+    zip(
+        "\u0430\u0432\u0435\u043a\u043c\u043d\u043e\u0440\u0441\u0442\u0443\u0445\u0455\u0456\u0458\u04bb\u0501\u051b\u051d"
+        "\u03b1\u03b9\u03ba\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7\u0131\u0251\u0261",
+        "abekmhopctyxsijhdqwaikvoptuxiag",
+        strict=True,
+    )
+)
+"""Small letters of other scripts that look like ours."""
+_HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+"""Control characters, halves of a pair, and those that turn the direction of what follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +53,10 @@ class Reader:
             raise TooLargeError(
                 str(self.place), found=f"{len(self.tree)} characters", expected=f"at most {limit_chars}"
             )
-        for character in self.tree:
-            if _is_hidden(character):
-                raise self.refuse(
-                    f"the character {ord(character):#06x}", "characters that show", "remove or replace it"
-                )
+        if hidden := _HIDDEN.search(self.tree):
+            raise self.refuse(
+                f"the character {ord(hidden[0]):#06x}", "characters that show", "remove or replace it"
+            )
         return self.tree
 
     def name(self, what: str, pattern: re.Pattern[str] = NAME) -> str:
@@ -60,6 +72,17 @@ class Reader:
         if number is None or not low <= number <= high:
             raise self.refuse(short(text), f"{what}, a whole number from {low} to {high}")
         return number
+
+    def expression(self) -> Expression:
+        """This node as an expression of the language."""
+        return parse_expression(self.text(MAX_EXPRESSION_CHARS, "an expression"), self.place)
+
+    def word(self, words: Sequence[str], what: str) -> str:
+        """This node as one of a few words."""
+        if not isinstance(self.tree, str) or self.tree not in words:
+            found = short(self.tree) if isinstance(self.tree, str) else _kind(self.tree)
+            raise self.refuse(found, f"{what}: {', '.join(words)}")
+        return self.tree
 
     def items(self, limit: int, what: str) -> list[Reader]:
         """The nodes of this list."""
@@ -104,7 +127,8 @@ class Reader:
         entries = self.entries(200, what)
         for key, entry in entries.items():
             if key not in required and key not in optional:
-                raise self._unknown(key, entry, (*required, *optional))
+                known = ", ".join((*required, *optional))
+                raise entry.refuse(f"the key {short(key)}", f"one of {known}", "remove or rename it")
         for key in required:
             if key not in entries:
                 raise self.refuse(f"no {key}", f"{what} with {', '.join(required)}", f"add {key}")
@@ -113,21 +137,6 @@ class Reader:
     def _child(self, step: str | int, tree: Tree) -> Reader:
         return Reader(tree=tree, label=self.label, path=(*self.path, step), marks=self.marks)
 
-    def _unknown(self, key: str, entry: Reader, known: Sequence[str]) -> TallyError:
-        if key in NOT_YET:
-            return not_yet(f"`{key}`", NOT_YET[key], str(entry.place))
-        return entry.refuse(f"the key {short(key)}", f"one of {', '.join(known)}", "remove or rename it")
-
-
-def not_yet(found: str, feature: str, where: str) -> InvalidError:
-    """The refusal of what belongs to the language and not to this version of it."""
-    return InvalidError(
-        where,
-        found=f"{found}, which this version does not know",
-        expected="the language as docs/contract-language.md has it",
-        action=f"leave {feature} out, or use a version of Tallystick that knows them",
-    )
-
 
 def check_name(text: str, place: Place, what: str, pattern: re.Pattern[str] = NAME) -> None:
     """Check the alphabet of a name and that the language does not use it itself.
@@ -135,6 +144,7 @@ def check_name(text: str, place: Place, what: str, pattern: re.Pattern[str] = NA
     Raises:
         MalformedError: other characters, or a word of the language.
     """
+    _check_script(text, place, what)
     if not pattern.fullmatch(text):
         raise MalformedError(
             str(place),
@@ -148,15 +158,18 @@ def check_name(text: str, place: Place, what: str, pattern: re.Pattern[str] = NA
         )
 
 
-def _is_hidden(character: str) -> bool:
-    """Control characters, halves of a pair, and those that turn the direction of what follows."""
-    return (
-        (character < " " and character not in "\n\t")
-        or "\x7f" <= character <= "\x9f"
-        or "\ud800" <= character <= "\udfff"
-        or "\u202a" <= character <= "\u202e"
-        or "\u2066" <= character <= "\u2069"
-    )
+def _check_script(text: str, place: Place, what: str) -> None:
+    """Refuse letters of other scripts by name: what looks like another name must not be one."""
+    for character in "" if text.isascii() else text:
+        if character > "\x7e":
+            twin = _LOOK_ALIKES.get(character)
+            like = f", which looks like {twin}" if twin else ""
+            raise MalformedError(
+                str(place),
+                found=f"{short(text)} with the character {ord(character):#06x}{like}",
+                expected=f"{what} in plain letters",
+                action="write the plain letter" if twin else "rename it",
+            )
 
 
 def _kind(tree: Tree) -> str:

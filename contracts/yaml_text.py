@@ -149,7 +149,7 @@ def _add_scalar(reading: _Reading, event: yaml.ScalarEvent) -> None:
     path = _add(reading, event, event.value)
     shift = None
     if event.start_mark and event.end_mark and event.start_mark.line == event.end_mark.line:
-        shift = 0 if event.style is None else 1
+        shift = 1 if event.style else 0
     reading.marks[path] = _mark(event, shift)
 
 

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from contracts.agreement import Agreement, fold_agreement
+from contracts.contract import load_contract
 from contracts.decision import Evaluation, evaluate
-from contracts.document import Document, agreement_hash, format_document, parse_contract_yaml
+from contracts.document import Document, agreement_hash, format_document
+from contracts.reading import parse_contract_yaml
 from contracts.records import Record, Signature
+from contracts.replay import Replay
 
 DOCUMENTS = Path(__file__).parent / "documents"
 NETWORK = "0123456789abcdef"
@@ -68,8 +71,10 @@ class Story:
         self.records.append(record)
         return record
 
-    def propose(self, organization: str, until: int | None = None, **more: Any) -> Record:
-        body = {"document": self.signed, "replaces": None, "until": until}
+    def propose(
+        self, organization: str, until: int | None = None, replaces: bytes | None = None, **more: Any
+    ) -> Record:
+        body = {"document": self.signed, "replaces": replaces, "until": until}
         return self.add(organization, "agreement.propose", body, **more)
 
     def sign(self, proposal: Record, role: str, person: str, **more: Any) -> Record:
@@ -94,12 +99,18 @@ class Story:
             )
         )
 
+    def tick(self, time_ms: int, **more: Any) -> Record:
+        """A tick of the timekeeper at a time."""
+        return self.add(
+            more.pop("organization", self.document.timekeeper), "tick", {}, time_ms=time_ms, **more
+        )
+
     def state(
         self, organization: str, name: str, fields: dict[str, str] | None = None, **more: Any
     ) -> Record:
         body = {
             "agreement": self.agreement,
-            "attachments": [],
+            "attachments": more.pop("attachments", []),
             "cites": [],
             "fields": fields or {},
             "name": name,
@@ -112,6 +123,12 @@ class Story:
 
     def fold(self) -> Agreement:
         return fold_agreement(self.agreement, self.records)
+
+    def replay(self, *records: Record) -> Replay:
+        """A replay that learnt everything told so far, or these records."""
+        replay = Replay(load_contract(self.signed))
+        replay.learn(*(records or self.records))
+        return replay
 
     def evaluate(self, *, witnessed: bool = True) -> Evaluation:
         return evaluate(self.fold(), lambda origin, seq: witnessed)

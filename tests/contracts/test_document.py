@@ -11,13 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.checker import inspect_document
-from contracts.document import agreement_hash, format_document, parse_contract_yaml, parse_document
+from contracts.document import agreement_hash, format_document
+from contracts.limits import LANGUAGE_VECTORS
+from contracts.reading import parse_contract_yaml, parse_document
 from contracts.yaml_text import parse_yaml
-from ledger.errors import InvalidError, MalformedError, TallyError, TooLargeError
+from ledger.errors import MalformedError, TallyError, TooLargeError
 from ledger.log.encoding import encode
 
 MINIMAL: dict[str, Any] = {
     "contract": "1",
+    "language": LANGUAGE_VECTORS,
     "name": "small",
     "parties": {"seller": "acme", "buyer": "bolt"},
     "timekeeper": "port",
@@ -124,29 +127,6 @@ def test_what_is_no_contract(change: dict[str, Any], where: str, found: str) -> 
     assert found in caught.value.found
 
 
-@pytest.mark.parametrize(
-    ("change", "found"),
-    [
-        ({"deadlines": {}}, "`deadlines`"),
-        ({"calendars": {}}, "`calendars`"),
-        ({"bands": {}}, "`bands`"),
-        ({"facts": {"f": {"by": ["buyer"], "before": "window"}}}, "`before`"),
-        ({"facts": {"f": {"by": ["buyer"], "attachments": "required"}}}, "`attachments`"),
-        ({"facts": {"f": {"by": ["buyer"], "event": {}}}}, "`event`"),
-        ({"rules": [{"name": "a", "per": "f.x", "when": "true", "then": [{"state": "b"}]}]}, "`per`"),
-        ({"rules": [{"name": "a", "when": "true", "then": [{"obligation": {}}]}]}, "`obligation`"),
-        ({"rules": [{"name": "a", "when": "true", "then": [{"confirm": "f"}]}]}, "`confirm`"),
-        ({"lets": {"x": "sum(f.x)"}}, "the function sum"),
-        ({"lets": {"x": "1 + count(f)"}}, "the function count"),
-    ],
-)
-def test_what_this_version_does_not_know_yet(change: dict[str, Any], found: str) -> None:
-    with pytest.raises(InvalidError) as caught:
-        parse_document(encode({**MINIMAL, **change}))
-    assert caught.value.found == f"{found}, which this version does not know"
-    assert "leave" in caught.value.action
-
-
 @pytest.mark.parametrize("value", [None, 1, True, b"x", {"contract": 1}, {"rules": [None]}])
 def test_a_signed_form_holds_only_texts(value: Any) -> None:
     with pytest.raises(MalformedError):
@@ -169,9 +149,9 @@ def test_a_place_in_yaml_is_line_and_column_of_the_character() -> None:
 
 def test_the_longest_rules_are_read_fast() -> None:
     dense = "max(" + ",".join(["min(" + ",".join(["1"] * 64) + ")"] * 30) + ")"
-    begun = time.perf_counter()
+    begun = time.process_time()
     parse_document(encode({**MINIMAL, "lets": {f"l{i}": dense for i in range(4)}}))
-    assert time.perf_counter() - begun < 1.5
+    assert time.process_time() - begun < 1.5
     with pytest.raises(TooLargeError, match="c rules: 19"):
         parse_document(encode({**MINIMAL, "lets": {f"l{i}": dense for i in range(5)}}), "c")
 

@@ -1,82 +1,23 @@
-"""Expressions and rules give what the frozen vectors say, on every machine."""
+"""Rules fire when they should, and rest on what they read."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from contracts.document import parse_document
-from contracts.evaluator import Contract, compute, make_contract
+from contracts.contract import compute
+from contracts.limits import LANGUAGE_VECTORS
+from contracts.reading import parse_document
 from contracts.values import format_value
-from ledger.errors import TallyError
 from ledger.log.encoding import encode
-
-VECTORS: dict[str, Any] = json.loads(
-    (Path(__file__).parent.parent / "vectors" / "contracts" / "expressions.json").read_bytes()
-)
-
-
-def contract_of(**parts: Any) -> Contract:
-    tree = {
-        "contract": "1",
-        "name": "vectors",
-        "parties": {"seller": "acme", "buyer": "bolt"},
-        "timekeeper": "port",
-        "rules": [],
-        **parts,
-    }
-    return make_contract(parse_document(encode(tree)), bytes(32))
-
-
-VECTOR_CONTRACT = contract_of(params=VECTORS["params"])
-
-
-@pytest.mark.parametrize(("text", "value"), VECTORS["values"])
-def test_value(text: str, value: str) -> None:
-    assert format_value(compute(VECTOR_CONTRACT, text)) == value
-
-
-@pytest.mark.parametrize(("text", "found"), VECTORS["errors"])
-def test_error(text: str, found: str) -> None:
-    with pytest.raises(TallyError) as caught:
-        compute(VECTOR_CONTRACT, text)
-    assert caught.value.found.startswith(found)
-    assert caught.value.where.startswith("expression")
-
-
-@given(
-    st.recursive(
-        st.sampled_from([*VECTORS["params"], "1", "0", "2.5", "'good'", "days(3)", "money(1, EUR)"]),
-        lambda inner: st.one_of(
-            st.tuples(inner, st.sampled_from(["+", "-", "*", "/", "==", "<", "and", "or"]), inner).map(
-                lambda parts: f"({parts[0]} {parts[1]} {parts[2]})"
-            ),
-            inner.map(lambda part: f"-{part}"),
-            inner.map(lambda part: f"not {part}"),
-            inner.map(lambda part: f"round({part}, 2, half_up)"),
-            st.tuples(inner, inner, inner).map(lambda parts: f"if({', '.join(parts)})"),
-            st.tuples(inner, inner).map(lambda parts: f"max({', '.join(parts)})"),
-        ),
-        max_leaves=8,
-    )
-)
-def test_no_expression_breaks_the_evaluator(text: str) -> None:
-    try:
-        first = compute(VECTOR_CONTRACT, text)
-    except TallyError:
-        return
-    assert compute(VECTOR_CONTRACT, text) == first
 
 
 def test_a_rule_without_facts_fires_when_the_agreement_is_in_force(story: Callable[..., Any]) -> None:
     tree: dict[str, Any] = {
         "contract": "1",
+        "language": LANGUAGE_VECTORS,
         "name": "deposit",
         "parties": {"seller": "acme", "buyer": "bolt"},
         "timekeeper": "port",
@@ -105,6 +46,7 @@ FACTS = {
 def ruled(story: Callable[..., Any], when: str, amount: str) -> Any:
     tree: dict[str, Any] = {
         "contract": "1",
+        "language": LANGUAGE_VECTORS,
         "name": "ruled",
         "parties": {"seller": "acme", "buyer": "bolt"},
         "timekeeper": "port",
@@ -142,6 +84,33 @@ def test_what_only_values_show_keeps_the_rule_open(
     assert failure.rule == "r"
     assert failure.error.found.startswith(found)
     assert "rules[0].then[0].due.amount column" in failure.error.where
+
+
+def test_a_rule_per_key_is_looked_at_whenever_a_fact_of_another_key_that_it_reads_comes(
+    story: Callable[..., Any],
+) -> None:
+    tree: dict[str, Any] = {
+        "contract": "1",
+        "language": LANGUAGE_VECTORS,
+        "name": "failures",
+        "parties": {"maker": "acme", "owner": "bolt"},
+        "timekeeper": "port",
+        "facts": {"failed": {"by": ["owner"], "per": "day", "total": "20", "fields": {"day": "date"}}},
+        "lets": {"near": "count(all failed where failed.day >= day and failed.day < day + days(60))"},
+        "rules": [
+            {"name": "two", "per": "day", "when": "near >= 2", "then": [{"state": "weak"}]},
+            {"name": "own", "per": "day", "when": "count(failed) >= 2", "then": [{"state": "odd"}]},
+        ],
+    }
+    told = story(parse_document(encode(tree)))
+    told.sign_all()
+    for day in ("2026-05-01", "2026-01-10", "2026-03-11", "2026-03-10"):
+        told.count(told.state("bolt", "failed", {"day": day}))
+    assert [(d.firing.rule, format_value(d.firing.key[1])) for d in told.evaluate().decisions] == [
+        ("two", "2026-03-11"),
+        ("two", "2026-01-10"),
+        ("two", "2026-03-10"),
+    ]
 
 
 def test_a_firing_rests_only_on_what_it_read(story: Callable[..., Any]) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from contracts.document import parse_document
+from contracts.limits import LANGUAGE_VECTORS
+from contracts.reading import parse_document
 from contracts.render import render_text
 from ledger.errors import MalformedError
 from ledger.log.encoding import encode
@@ -15,6 +16,7 @@ from ledger.log.encoding import encode
 def rendered(text: str) -> str:
     tree: dict[str, Any] = {
         "contract": "1",
+        "language": LANGUAGE_VECTORS,
         "name": "prose",
         "parties": {"seller": "acme", "buyer": "bolt"},
         "timekeeper": "port",

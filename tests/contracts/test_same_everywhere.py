@@ -1,62 +1,57 @@
-"""The same hashes under other hash seeds, time zones, locales and optimization, each in a new process."""
+"""The same bytes under other hash seeds, time zones, locales, optimization and Pythons."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
+from shutil import which
 
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-
-PROGRAM = """
-import json, sys
-from hashlib import sha256
-from pathlib import Path
-from contracts.checker import inspect_document
-from contracts.document import format_document, parse_contract_yaml, parse_document
-from contracts.evaluator import compute, make_contract
-from contracts.render import render_text
-from contracts.values import format_value
-from ledger.errors import TallyError
-from ledger.log.encoding import encode
-
-root, out = Path(sys.argv[1]), sha256()
-for file in sorted((root / "contracts" / "documents").glob("*.yaml")):
-    document = parse_contract_yaml(file.read_bytes())
-    out.update(format_document(document) + render_text(document).encode())
-    out.update(repr([str(problem) for problem in inspect_document(document).problems]).encode())
-vectors = json.loads((root / "vectors" / "contracts" / "expressions.json").read_bytes())
-tree = {"contract": "1", "name": "v", "parties": {"a": "acme", "b": "bolt"}, "timekeeper": "port",
-        "rules": [], "params": vectors["params"]}
-contract = make_contract(parse_document(encode(tree)), bytes(32))
-for text, _ in vectors["values"] + vectors["errors"]:
-    try:
-        out.update(format_value(compute(contract, text)).encode())
-    except TallyError as error:
-        out.update(str(error).encode())
-print(out.hexdigest())
-"""
+THIS = f"{sys.version_info.major}.{sys.version_info.minor}"
+OTHERS = [version for version in ("3.11", "3.12", "3.13") if version != THIS]
 
 
-def digest(**environment: str) -> str:
+def digests(conformance: Path, python: str = sys.executable, **environment: str) -> dict[str, str]:
+    """What a new process comes to; the packages are those of this one."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(ROOT / "tests")],
+        [python, "-W", "error", "-m", "tests.contracts.everywhere", str(conformance)],
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
         cwd=ROOT,
-        env={**os.environ, **environment},
+        env={**os.environ, "PYTHONPATH": sysconfig.get_path("purelib"), **environment},
     )
-    return done.stdout.strip()
+    assert done.returncode == 0, done.stderr
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+def interpreters(version: str) -> Iterator[str]:
+    """Where a version of Python may be."""
+    if found := which(f"python{version}"):
+        yield found
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    yield from sorted(str(path) for path in pyenv.glob(f"versions/{version}*/bin/python"))
+
+
+def runs(python: str, version: str) -> bool:
+    """Whether it is one of that version: a shim of pyenv may stand for none."""
+    asked = [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    return done.returncode == 0 and done.stdout.strip() == version
 
 
 @pytest.fixture(scope="module")
-def plain() -> str:
+def plain(conformance: Path) -> dict[str, str]:
     """What this machine gives as it is."""
-    return digest(PYTHONHASHSEED="0")
+    return digests(conformance, PYTHONHASHSEED="0")
 
 
 @pytest.mark.parametrize(
@@ -68,5 +63,17 @@ def plain() -> str:
     ],
     ids=["seed", "east", "west"],
 )
-def test_the_environment_does_not_matter(plain: str, environment: dict[str, str]) -> None:
-    assert digest(**environment) == plain
+def test_the_environment_does_not_matter(
+    conformance: Path, plain: dict[str, str], environment: dict[str, str]
+) -> None:
+    assert digests(conformance, **environment) == plain
+
+
+@pytest.mark.parametrize("version", OTHERS)
+def test_the_version_of_python_does_not_matter(
+    conformance: Path, plain: dict[str, str], version: str
+) -> None:
+    python = next((path for path in interpreters(version) if runs(path, version)), None)
+    if python is None:
+        pytest.skip(f"no Python {version} is here")
+    assert digests(conformance, python, PYTHONHASHSEED="3") == plain

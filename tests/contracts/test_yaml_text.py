@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.document import parse_contract_yaml
+from contracts.reading import parse_contract_yaml
 from contracts.yaml_text import parse_yaml
 from ledger.errors import MalformedError, TallyError, TooLargeError
 
@@ -22,6 +22,11 @@ def test_places_are_lines_and_columns_from_one() -> None:
     _, marks = parse_yaml(b"a:\n  - b: 'c'\n", "x")
     mark = marks["a", 0, "b"]
     assert (mark.line, mark.column, mark.shift) == (2, 8, 1)
+
+
+def test_a_text_without_quotes_begins_where_it_stands() -> None:
+    _, marks = parse_yaml(b"a: b\nc: {d: e}\n", "x")
+    assert [mark.shift for path, mark in marks.items() if path in (("a",), ("c", "d"))] == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -78,10 +83,10 @@ BILLION_LAUGHS = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
     ],
 )
 def test_hostile_text_is_refused_fast(text: bytes) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(TallyError):
         parse_contract_yaml(text, "hostile")
-    assert time.perf_counter() - begun < 1.0
+    assert time.process_time() - begun < 1.0
 
 
 def test_depth_is_refused_where_it_begins() -> None:

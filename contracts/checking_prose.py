@@ -1,0 +1,126 @@
+"""The part of the checker that holds prose and rules side by side, and finds what nobody uses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+
+from contracts.document import Document
+from contracts.mentions import rule_expressions
+from contracts.problems import Problems
+from contracts.render import Placeholder, check_placeholder, placeholders
+from contracts.syntax import Call, Expression, Literal, Node, children
+from contracts.values import format_percent, format_value
+from ledger.errors import TallyError
+
+_NUMBER = re.compile(r"(?<![\w.,:/-])[0-9]+(?:[.,][0-9]+)*(?![\w:/-])", re.ASCII)
+_SMALL = frozenset(("0", "1"))
+"""Numbers that rules use without saying anything by them."""
+_USED = ("params", "calendars", "bands", "facts", "deadlines", "lets")
+
+
+def check_prose(problems: Problems) -> None:
+    """Params and numbers that decide and that the prose does not tell, and the other way round."""
+    document = problems.document
+    told: set[str] = set()
+    written: set[str] = set()
+    try:
+        for part in placeholders(document):
+            if isinstance(part, Placeholder):
+                told.add(part.name)
+                check_placeholder(document, part)
+            else:
+                written |= {found[0] for found in _NUMBER.finditer(part)}
+    except TallyError as error:
+        problems.caught(error)
+        return
+    for name in sorted((problems.used & set(document.params)) - told):
+        problems.warn(
+            document.params[name].place,
+            f"{name} decides, and the text does not tell it",
+            f"{{{name}}} in the text",
+            "tell it",
+        )
+    problems.used |= told
+    _check_numbers(problems, written)
+
+
+def _check_numbers(problems: Problems, written: set[str]) -> None:
+    document = problems.document
+    decided: set[str] = set()
+    for expression in _expressions(problems):
+        for node in _literals(expression.node):
+            text = format_value(node.value)
+            decided.add(text)
+            if text not in _SMALL and text not in written:
+                problems.warn(
+                    expression.at(node),
+                    f"the number {text}, which the text does not tell",
+                    "a param that the text tells",
+                    "define it under params and write {its name} in the text",
+                )
+    for text in sorted(written - decided - _tabled(document)):
+        problems.warn(
+            document.place("text"),
+            f"the number {text}, which is no param",
+            "{name} in the text for each number that decides",
+            "define it under params, or know that no rule reads it",
+        )
+
+
+def _tabled(document: Document) -> set[str]:
+    """The numbers of all tables, without currencies and units; shares also as percentages."""
+    rows = [row for table in document.bands.values() for row in table.rows]
+    values = [value for row in rows for value in (row.low, row.high, row.value)]
+    texts = {format_value(value).partition(" ")[0] for value in values if value is not None}
+    return texts | {format_percent(value).rstrip("%") for value in values if isinstance(value, Decimal)}
+
+
+def _expressions(problems: Problems) -> Iterator[Expression]:
+    document = problems.document
+    yield from document.lets.values()
+    for deadline in document.deadlines.values():
+        yield deadline.at
+        if deadline.grace is not None:
+            yield deadline.grace
+    for fact in document.facts.values():
+        if fact.when is not None:
+            yield fact.when
+    for rule in document.rules:
+        yield from rule_expressions(rule)
+
+
+def _literals(node: Node) -> Iterator[Literal]:
+    """The numbers of an expression, without the decimals to which something is rounded."""
+    if isinstance(node, Literal):
+        if isinstance(node.value, (int, Decimal)) and not isinstance(node.value, bool):
+            yield node
+        return
+    below = children(node)
+    if isinstance(node, Call) and node.function == "round":
+        below = below[:1]
+    for child in below:
+        yield from _literals(child)
+
+
+def check_use(problems: Problems) -> None:
+    """What is defined and never used, and fields that no rule reads."""
+    document = problems.document
+    used = problems.used | set(problems.contexts.circles)
+    scope = problems.contexts.scope()
+    for part in _USED:
+        for name in getattr(document, part):
+            if name not in used and name not in scope.broken:
+                problems.warn(
+                    document.place(part, name), f"{name} is never used", "a use", "use or remove it"
+                )
+    for name, fact in document.facts.items():
+        for field, rule in fact.fields.items():
+            if (name, field) not in problems.read and field not in problems.contexts.keys and name in used:
+                problems.warn(
+                    rule.place,
+                    f"{name}.{field}, which no rule reads",
+                    "a use",
+                    "know that nothing follows from it",
+                )

@@ -1,0 +1,338 @@
+"""The part of the checker that looks at rules: conditions, effects, absence, who gains by it, and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from contracts.document import (
+    DUTY,
+    PERMISSION,
+    Discharge,
+    Due,
+    Effect,
+    Notify,
+    Obligation,
+    RequestConfirmation,
+    Rule,
+)
+from contracts.flows import NOTHING
+from contracts.limits import MAX_KEYS, MAX_LET_DEPTH, MAX_LIFE_COST, MAX_LOOK_COST
+from contracts.meaning import Meaning
+from contracts.mentions import Mentions
+from contracts.precision import Precision
+from contracts.problems import Problems
+from contracts.syntax import Aggregate, Exists, Expression, Field, Name, walk
+from contracts.truth import Truth
+from contracts.types import BOOLEAN
+from contracts.values import minor_digits
+from ledger.errors import short
+
+
+class RuleCheck:
+    """Looks at every rule of a document; `conditions` and `cost` say what it learnt."""
+
+    def __init__(self, problems: Problems) -> None:
+        self.problems = problems
+        self.document = problems.document
+        self.mentions = Mentions(problems.document)
+        self.precision = Precision(problems.document)
+        self.truth = Truth(problems)
+        self.conditions: dict[str, Meaning] = {}
+        self.cost = 0
+
+    def check(self) -> None:
+        """Every rule, then what holds between them."""
+        self._check_lets()
+        names: set[str] = set()
+        for rule in self.document.rules:
+            if rule.name in names or rule.name in self.document.deadlines:
+                what = "rule" if rule.name in names else "deadline or rule"
+                self.problems.error(
+                    rule.place, f"a second {what} {rule.name}", "each name once", "rename one"
+                )
+            names.add(rule.name)
+            self._check_rule(rule)
+        self._check_discharges()
+        if self.cost > MAX_LIFE_COST:
+            self.problems.error(
+                self.document.place("rules"),
+                f"a cost of {self.cost} steps",
+                f"at most {MAX_LIFE_COST}",
+                "use fewer or shorter rules, lower `max` and `total`, or write the rules per key",
+            )
+
+    def _check_lets(self) -> None:
+        for name in self.problems.contexts.order:
+            let = self.problems.contexts.scope().lets.get(name)
+            if let is not None and let.depth > MAX_LET_DEPTH:
+                place = self.document.lets[name].place
+                self.problems.error(place, "lets that nest deeper", f"at most {MAX_LET_DEPTH} levels")
+
+    def _check_rule(self, rule: Rule) -> None:
+        if rule.per is not None and rule.per not in self.problems.contexts.keys:
+            return
+        condition = self.problems.meaning(rule.when, rule.per)
+        parts = []
+        if condition is not None:
+            self.conditions[rule.name] = condition
+            parts.append(condition)
+            self._check_condition(rule, condition)
+        for effect in rule.then:
+            parts += self._check_effect(rule, effect, condition)
+        self._add_cost(rule, parts)
+        if rule.per is not None and not self._touches_key(rule):
+            self.problems.error(
+                rule.place,
+                f"per {rule.per}, and nothing that the rule mentions has {rule.per}",
+                f"a fact with the field {rule.per}",
+                "leave per out, or read such a fact",
+            )
+
+    def _touches_key(self, rule: Rule) -> bool:
+        document = self.document
+        return any(
+            (name in document.facts and rule.per in document.facts[name].fields)
+            or (name in document.deadlines and document.deadlines[name].per == rule.per)
+            for name in self.mentions.of_rule(rule)
+        )
+
+    # Conditions
+
+    def _check_condition(self, rule: Rule, condition: Meaning) -> None:
+        if condition.type != BOOLEAN:
+            self.problems.error(
+                rule.when.place, f"a condition that is {condition.type}", "a boolean", "compare it"
+            )
+            return
+        self._check_needs(rule.when, condition, NOTHING)
+        self._check_absence(rule.when, condition.flow.loses - condition.flow.settled_if_true)
+        self.truth.check(rule)
+        self._check_passing(rule)
+        self._check_gain(rule, condition)
+
+    def _check_needs(self, expression: Expression, meaning: Meaning, known: frozenset[str]) -> None:
+        for fact in sorted(meaning.flow.needs - known):
+            self.problems.error(
+                self._where(expression, fact),
+                f"{fact} is read where it may not exist",
+                f"exists({fact}) in the condition before it",
+                f"write exists({fact}) and … in `when`",
+            )
+
+    def _check_absence(self, expression: Expression, facts: frozenset[str]) -> None:
+        for fact in sorted(facts):
+            name = fact.removeprefix("all ")
+            deadline = self.document.facts[name].before
+            action = f"write {deadline}.passed and …" if deadline else f"give {name} a deadline with `before`"
+            self.problems.error(
+                self._where(expression, name),
+                f"what follows depends on the absence of {fact}",
+                "a deadline before which it must come, and that has passed",
+                action,
+            )
+
+    def _where(self, expression: Expression, fact: str) -> str:
+        """Where an expression mentions a fact, itself or through a let or deadline."""
+        for node in walk(expression.node):
+            if isinstance(node, (Exists, Field, Aggregate)) and node.fact == fact:
+                return expression.at(node)
+        for node in walk(expression.node):
+            through = isinstance(node, Name) and node.name in self.document.lets
+            lets = [self.document.lets[node.name]] if through and isinstance(node, Name) else []
+            if isinstance(node, (Exists, Field)) and node.fact in self.document.deadlines:
+                lets.append(self.document.deadlines[node.fact].at)
+            if any(fact in self.mentions.behind(self.mentions.of(let)) for let in lets):
+                return expression.at(node)
+        return str(expression.place)
+
+    def _check_passing(self, rule: Rule) -> None:
+        """A deadline relative to a fact may never come: then nor does what rests on its passing."""
+        needs = self.problems.contexts.deadline_needs
+        mentioned = self.mentions.of(rule.when)
+        for name in sorted(mentioned & self.document.deadlines.keys()):
+            for fact in sorted(needs.get(name, NOTHING) - mentioned):
+                self.problems.warn(
+                    self._where(rule.when, name),
+                    f"{name}, which only exists once {fact} does",
+                    f"a condition that says so: exists({fact}) and …",
+                    f"know that without {fact} the rule {rule.name} never fires",
+                )
+
+    def _check_gain(self, rule: Rule, condition: Meaning) -> None:
+        """Who gains where a fact is absent should not be the only one who could have stated it."""
+        absent = condition.flow.absent - condition.flow.if_true
+        gainers = {self.document.parties.get(role, role) for role in self._gainers(rule)}
+        for name in sorted(fact.removeprefix("all ") for fact in absent):
+            fact = self.document.facts[name]
+            stating = {self.document.parties.get(role, role) for role in fact.by}
+            confirming = {self.document.parties.get(role, role) for role in fact.confirm}
+            if stating <= gainers and not confirming - gainers:
+                what = f"{name}, which only {' and '.join(sorted(stating))} may state"
+            elif confirming and confirming <= gainers:
+                what = f"{name}, which {' and '.join(sorted(confirming))} must confirm"
+            else:
+                continue
+            self.problems.warn(
+                self._where(rule.when, name),
+                f"{what}, who gains if it is not there",
+                "a fact that somebody else may state",
+                "let another party state it too",
+            )
+
+    def _gainers(self, rule: Rule) -> Iterable[str]:
+        """The roles that a rule's effects favour."""
+        for effect in rule.then:
+            if isinstance(effect, Due):
+                yield effect.payee
+            elif isinstance(effect, Obligation) and effect.duty == PERMISSION:
+                yield effect.of
+            elif isinstance(effect, Obligation) and effect.to is not None:
+                yield effect.to
+            elif isinstance(effect, Discharge):
+                yield from (o.of for o, _ in self._obligations() if o.act == effect.name and o.duty == DUTY)
+
+    # Effects
+
+    def _check_effect(self, rule: Rule, effect: Effect, condition: Meaning | None) -> list[Meaning]:
+        problems = self.problems
+        match effect:
+            case Due():
+                return self._check_due(rule, effect, condition)
+            case Obligation():
+                return self._check_obligation(rule, effect, condition)
+            case Notify():
+                problems.roles(effect.place, effect.roles)
+            case RequestConfirmation():
+                problems.roles(effect.place, (effect.of,))
+                fact = self.document.facts.get(effect.fact)
+                if fact is None or effect.of not in fact.confirm:
+                    problems.error(
+                        effect.place,
+                        f"{effect.fact} confirmed by {effect.of}",
+                        "a fact with that role under `confirm`",
+                        "correct one of them",
+                    )
+        return []
+
+    def _check_due(self, rule: Rule, due: Due, condition: Meaning | None) -> list[Meaning]:
+        parties = self.document.parties
+        self.problems.roles(due.place, (due.payer, due.payee))
+        if parties.get(due.payer, due.payer) == parties.get(due.payee, due.payee):
+            self.problems.error(
+                due.place, f"{due.payer} owes itself", "two organizations", "correct from or to"
+            )
+        amount = self._check_value(rule, due.amount, ("money",), condition)
+        places = minor_digits(amount.type.currency) if amount else 0
+        most = self.precision.most_places(due.amount.node) if amount else 0
+        if most is None or most > places:
+            self.problems.warn(
+                due.amount.place,
+                "an amount that may have more decimals than its currency",
+                f"at most {places} decimals",
+                f"write round(…, {places}, half_up)",
+            )
+        found = [amount]
+        if due.within is not None:
+            found.append(self._check_value(rule, due.within, ("duration",), condition))
+        if due.on is not None:
+            found.append(self._check_value(rule, due.on, ("instant", "date"), condition))
+        return [meaning for meaning in found if meaning is not None]
+
+    def _check_obligation(self, rule: Rule, made: Obligation, condition: Meaning | None) -> list[Meaning]:
+        self.problems.roles(made.place, (made.of,) if made.to is None else (made.of, made.to))
+        found = []
+        if made.amount is not None:
+            found.append(self._check_value(rule, made.amount, (), condition))
+        if made.by is not None:
+            found.append(self._check_value(rule, made.by, ("instant", "date"), condition))
+        return [meaning for meaning in found if meaning is not None]
+
+    def _check_value(
+        self, rule: Rule, expression: Expression, kinds: tuple[str, ...], condition: Meaning | None
+    ) -> Meaning | None:
+        meaning = self.problems.meaning(expression, rule.per)
+        if meaning is None:
+            return None
+        if kinds and meaning.type.kind not in kinds:
+            action = {"money": "write money(n, EUR) for an amount", "duration": "write days(n)"}
+            self.problems.error(
+                expression.place, str(meaning.type), " or ".join(kinds), action.get(kinds[0], "")
+            )
+        if condition is not None:
+            flow, known = meaning.flow, condition.flow
+            self._check_needs(expression, meaning, known.if_true)
+            self._check_absence(expression, flow.absent - known.settled_if_true)
+            for fact in sorted(flow.grows - known.settled_if_true - flow.absent):
+                name = fact.removeprefix("all ")
+                self.problems.warn(
+                    self._where(expression, name),
+                    f"a value over {fact}, of which more may come",
+                    "a deadline before which they must come, and that has passed",
+                    "what comes later changes nothing: know it, or wait for a deadline",
+                )
+        return meaning
+
+    # Obligations
+
+    def _obligations(self) -> Iterable[tuple[Obligation, str | None]]:
+        for rule in self.document.rules:
+            yield from ((effect, rule.per) for effect in rule.then if isinstance(effect, Obligation))
+
+    def _check_discharges(self) -> None:
+        """A duty needs a rule that discharges it, and a discharge something that it discharges."""
+        rules = self.document.rules
+        discharged = {(e.name, r.per) for r in rules for e in r.then if isinstance(e, Discharge)}
+        named = {(e.name, r.per) for r in rules for e in r.then if isinstance(e, Due) and e.name is not None}
+        named |= {(obligation.act, per) for obligation, per in self._obligations()}
+        for obligation, per in self._obligations():
+            if obligation.duty == DUTY and (obligation.act, per) not in discharged:
+                self.problems.error(
+                    obligation.place,
+                    f"the duty {obligation.act}, which no rule discharges",
+                    "a rule with {discharge: " + obligation.act + "}" + (f" per {per}" if per else ""),
+                    "add a rule for the fact that meets it",
+                )
+        for rule in rules:
+            for effect in rule.then:
+                if isinstance(effect, Discharge) and (effect.name, rule.per) not in named:
+                    self.problems.error(
+                        effect.place,
+                        f"a discharge of {short(effect.name)}, which nothing is",
+                        "an `act` of an obligation or the `as` of a due, under the same key",
+                        "correct the name",
+                    )
+
+    # Cost
+
+    def _add_cost(self, rule: Rule, parts: list[Meaning]) -> None:
+        """What one look at a rule costs, and all looks in the life of the agreement."""
+        lets = self.problems.contexts.scope(rule.per).lets
+        names: frozenset[str] = NOTHING.union(*(part.names for part in parts))
+        used = [*parts, *(lets[name] for name in names if name in lets)]
+        once = sum(part.cost for part in used)
+        if once > MAX_LOOK_COST:
+            self.problems.error(
+                rule.place,
+                f"a rule of {once} steps",
+                f"at most {MAX_LOOK_COST}",
+                "lower `max`, or write aggregates that read only their own fact, which are kept running",
+            )
+        everywhere: frozenset[str] = NOTHING.union(*(part.everywhere for part in used))
+        looks, shared = 1, 0
+        for name in self.mentions.behind(self.mentions.of_rule(rule)):
+            fact = self.document.facts.get(name)
+            if fact is None:
+                looks += 2
+            elif rule.per is None or rule.per not in fact.fields:
+                shared += fact.total
+            else:
+                looks += fact.max if fact.per == rule.per else fact.total
+                shared += fact.total if name in everywhere else 0
+        # What has not the key makes every rule of the key be looked at.
+        self.cost += (looks + shared * self._count_keys(rule.per)) * once + sum(part.kept for part in used)
+
+    def _count_keys(self, per: str | None) -> int:
+        if per is None:
+            return 1
+        totals = [fact.total for fact in self.document.facts.values() if per in fact.fields]
+        return min(MAX_KEYS, sum(totals))

@@ -1,0 +1,192 @@
+"""Reading the facts of a contract document, which events state them, and its deadlines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from contracts.document import (
+    BUILT_IN_FIELDS,
+    DeadlineRule,
+    EventParty,
+    EventRule,
+    EventValue,
+    FactRule,
+    FieldRule,
+)
+from contracts.limits import (
+    MAX_ATTACHMENTS,
+    MAX_FACTS_OF_A_KIND,
+    MAX_FIELDS,
+    MAX_MEMBERS,
+    MAX_PARTIES,
+    MAX_VALUE_CHARS,
+    ROLE,
+)
+from contracts.tree import Reader, check_name
+from contracts.types import KINDS, Type
+from ledger.errors import short
+
+EVENT_TYPES = (
+    "ObjectEvent",
+    "AggregationEvent",
+    "TransactionEvent",
+    "TransformationEvent",
+    "AssociationEvent",
+)
+EVENT_PARTS = (
+    "quantity",
+    "sensor",
+    "identifier",
+    "transaction",
+    "source",
+    "destination",
+    "location",
+    "read_point",
+    "disposition",
+)
+"""The parts of an event that a field can take its value from."""
+TAKES = ("sum", "min", "max")
+PARTY_TYPES = ("owning_party", "possessing_party", "location")
+
+_FACT_KEYS = ("confirm", "before", "state_before", "max", "per", "total", "fields", "attachments", "when")
+
+
+def read_fact(reader: Reader) -> FactRule:
+    """`{by, confirm, before, state_before, max, per, total, fields, attachments, when, event}`."""
+    parts = reader.keys(("by",), (*_FACT_KEYS, "event"), "a fact")
+    fields = parts["fields"].entries(MAX_FIELDS, "fields") if "fields" in parts else {}
+    for name, entry in fields.items():
+        check_name(name, entry.place, "a field")
+        if name in BUILT_IN_FIELDS:
+            raise entry.refuse(f"the field {name}", "another name: every fact has it", f"leave {name} out")
+    per = _name(parts, "per", "a field of this fact")
+    if per is None and "total" in parts:
+        raise parts["total"].refuse("a total without per", "`max` alone, or `per` with it", "say it in max")
+    most = _count(parts, "max", 1)
+    return FactRule(
+        by=parts["by"].names(MAX_PARTIES, "a role", ROLE),
+        confirm=parts["confirm"].names(MAX_PARTIES, "a role", ROLE) if "confirm" in parts else (),
+        before=_name(parts, "before", "a deadline"),
+        state_before=_name(parts, "state_before", "a deadline"),
+        max=most,
+        per=per,
+        total=most if per is None else _count(parts, "total", MAX_FACTS_OF_A_KIND),
+        fields={name: _field(entry) for name, entry in fields.items()},
+        attachments=_attachments(parts),
+        when=parts["when"].expression() if "when" in parts else None,
+        event=_event(parts["event"]) if "event" in parts else None,
+        place=reader.place,
+    )
+
+
+def read_deadline(reader: Reader) -> DeadlineRule:
+    """`{at, grace, per}`."""
+    parts = reader.keys(("at",), ("grace", "per"), "a deadline")
+    return DeadlineRule(
+        at=parts["at"].expression(),
+        grace=parts["grace"].expression() if "grace" in parts else None,
+        per=_name(parts, "per", "a field's name"),
+        place=reader.place,
+    )
+
+
+def _name(parts: Mapping[str, Reader], key: str, what: str) -> str | None:
+    return parts[key].name(what) if key in parts else None
+
+
+def _count(parts: Mapping[str, Reader], key: str, otherwise: int) -> int:
+    return parts[key].integer(1, MAX_FACTS_OF_A_KIND, "how many count") if key in parts else otherwise
+
+
+def _attachments(parts: Mapping[str, Reader]) -> int:
+    if "attachments" not in parts:
+        return 0
+    if parts["attachments"].tree == "required":
+        return 1
+    return parts["attachments"].integer(1, MAX_ATTACHMENTS, "`required`, or how many attachments")
+
+
+def _field(reader: Reader) -> FieldRule:
+    """`decimal`, `{money: EUR}`, `{enum: [good, fair]}`, `{decimal: {least: "1", most: limit}}`."""
+    if isinstance(reader.tree, str):
+        if reader.tree not in KINDS or reader.tree == "enum":
+            raise reader.refuse(
+                short(reader.tree), f"a type: {', '.join(KINDS)}", "an enum lists its members"
+            )
+        return FieldRule(type=Type(reader.tree), least=None, most=None, place=reader.place)
+    entries = reader.entries(1, "a type such as decimal, {money: EUR} or {enum: [good, fair]}")
+    kind, detail = next(iter(entries.items()), ("", reader))
+    if kind == "enum":
+        members = detail.names(MAX_MEMBERS, "a member")
+        return FieldRule(type=Type("enum", members=members), least=None, most=None, place=reader.place)
+    if kind == "money" and isinstance(detail.tree, str):
+        if not (len(detail.tree) == 3 and all("A" <= letter <= "Z" for letter in detail.tree)):
+            raise detail.refuse(short(detail.tree), "a currency such as EUR")
+        return FieldRule(type=Type("money", detail.tree), least=None, most=None, place=reader.place)
+    if kind not in KINDS:
+        raise reader.refuse(short(kind), f"a type: {', '.join(KINDS)}")
+    details = detail.keys((), ("least", "most", "event", "type", "unit", "take"), "bounds")
+    least, most = (_text(details, key, "a value or a param") for key in ("least", "most"))
+    event = _event_value(detail, details, kind)
+    return FieldRule(type=Type(kind), least=least, most=most, event=event, place=reader.place)
+
+
+def _event_value(reader: Reader, parts: Mapping[str, Reader], kind: str) -> EventValue | None:
+    """`event: quantity, unit: KGM`: where an event has the value of a field."""
+    if "event" not in parts:
+        if stray := [key for key in ("type", "unit", "take") if key in parts]:
+            raise parts[stray[0]].refuse(f"{stray[0]} without event", "the part of an event", "add `event`")
+        return None
+    source = parts["event"].word(EVENT_PARTS, "a part of an event")
+    numeric = source in ("quantity", "sensor")
+    if (kind in ("integer", "decimal")) is not numeric or (not numeric and kind != "string"):
+        raise reader.refuse(
+            f"a {kind} from {source}", "an integer or decimal from quantity or sensor, otherwise a string"
+        )
+    if "take" in parts and not numeric:
+        raise parts["take"].refuse("take", "take only where there are numbers", "remove it")
+    return EventValue(
+        source=source,
+        type=_text(parts, "type", "a word or URI"),
+        unit=_text(parts, "unit", "a unit such as KGM"),
+        take=parts["take"].word(TAKES, "which of several") if "take" in parts else None,
+        place=reader.place,
+    )
+
+
+def _text(parts: Mapping[str, Reader], key: str, what: str) -> str | None:
+    return parts[key].text(MAX_VALUE_CHARS, what) if key in parts else None
+
+
+_EVENT_KEYS = ("action", "step", "disposition", "place", "read_point", "identifier")
+
+
+def _event(reader: Reader) -> EventRule:
+    parts = reader.keys(("type",), (*_EVENT_KEYS, "party", "transaction", "sensor"), "an event")
+    sensor = parts["sensor"].keys(("type",), (), "a sensor report") if "sensor" in parts else {}
+    return EventRule(
+        type=parts["type"].word(EVENT_TYPES, "a type of events"),
+        action=parts["action"].word(("OBSERVE", "ADD", "DELETE"), "an action") if "action" in parts else None,
+        step=_text(parts, "step", "a business step"),
+        disposition=_text(parts, "disposition", "a disposition"),
+        location=_text(parts, "place", "a place"),
+        read_point=_text(parts, "read_point", "a read point"),
+        identifier=_text(parts, "identifier", "an identifier"),
+        parties=_event_parties(parts["party"]) if "party" in parts else (),
+        transactions=_transactions(parts["transaction"]) if "transaction" in parts else (),
+        sensor=_text(sensor, "type", "a type of measurement"),
+        place=reader.place,
+    )
+
+
+def _event_parties(reader: Reader) -> tuple[EventParty, ...]:
+    return tuple(
+        EventParty(side=side, type=kind, id=entry.text(MAX_VALUE_CHARS, "an identifier"))
+        for side, found in reader.keys((), ("source", "destination"), "parties").items()
+        for kind, entry in found.keys((), PARTY_TYPES, "kinds of parties").items()
+    )
+
+
+def _transactions(reader: Reader) -> tuple[tuple[str, str], ...]:
+    entries = reader.entries(MAX_MEMBERS, "transactions, by type")
+    return tuple((kind, entry.text(MAX_VALUE_CHARS, "an identifier")) for kind, entry in entries.items())

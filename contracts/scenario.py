@@ -1,0 +1,185 @@
+"""Scenarios: made-up facts and ticks for one contract, written as YAML and read like a contract.
+
+    start: "2019-01-01T00:00:00Z"
+    until: "2019-03-01T00:00:00Z"
+    story:
+      - {fact: delivered, at: "2019-01-19T03:24:00Z", by: carrier, counted: "2019-01-20T00:00:00Z"}
+      - {fact: force_majeure, at: "2019-01-15T00:00:00Z", confirm: "2019-01-16T00:00:00Z"}
+      - {tick: "2019-02-14T00:00:00Z"}
+
+- `start`: when the agreement comes into force; the first time in the story where it is left out
+- `until`: until then the timekeeper ticks by itself whenever a deadline is due; without it only as told
+- `fact`: `at` says when it happened, `counted` when the timekeeper counts it (at `at`, where it does not
+  say); `by` the role that states it, needed where several may; `fields`; `attachments`, how many;
+  `confirm`: when the confirmations are counted, one time for all, or a map of role to time
+- `event`: the JSON text of an EPCIS event, `by` a role, `counted`
+- `terminate`: a role whose people terminate the agreement, `counted`
+- `tick`: the time of a tick
+
+What is counted at one time is counted in the order of the story.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from contracts.document import Document
+from contracts.limits import MAX_ATTACHMENTS, MAX_DOCUMENT_BYTES, MAX_FIELDS, MAX_VALUE_CHARS
+from contracts.syntax import Place
+from contracts.tree import Reader
+from contracts.values import Instant, parse_value
+from contracts.yaml_text import parse_yaml
+from ledger.errors import short
+
+MAX_STORY_ITEMS = 5000
+_EXAMPLE = '{fact: delivered, at: "2019-01-19T03:24:00Z"}'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A fact (by its name) or an event (by its JSON text) that somebody states, and when it is counted."""
+
+    role: str
+    fact: str = ""
+    event: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """The texts of its fields, with `at`."""
+    at: Instant
+    counted: Instant
+    attachments: int = 0
+    confirmed: Mapping[str, Instant] = field(default_factory=dict)
+    """When the confirmation of each role is counted."""
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticked:
+    """A tick of the timekeeper."""
+
+    counted: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terminated:
+    """The people of a role terminate the agreement."""
+
+    role: str
+    counted: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """What happens, in the order in which it is told."""
+
+    start: Instant
+    until: Instant | None
+    story: tuple[Told | Ticked | Terminated, ...]
+
+
+def parse_scenario(text: bytes, document: Document, label: str = "scenario") -> Scenario:
+    """Read a scenario for a contract; `label` (a file name) begins every message.
+
+    Raises:
+        MalformedError: no scenario, or a fact, role or time that the contract does not have.
+    """
+    tree, marks = parse_yaml(text, label)
+    parts = Reader(tree=tree, label=label, marks=marks).keys(("story",), ("start", "until"), "a scenario")
+    items = parts["story"].items(MAX_STORY_ITEMS, "a story")
+    story = tuple(_read_item(item, document) for item in items)
+    until = _instant(parts["until"]) if "until" in parts else None
+    if "start" in parts:
+        start = _instant(parts["start"])
+    elif story:
+        start = min(item.counted for item in story)
+    else:
+        raise parts["story"].refuse("nothing that happens, and no start", "one of them", "say start: a time")
+    for reader, item in zip(items, story, strict=True):
+        if item.counted < start:
+            raise reader.refuse(
+                "a time before the start", "times from the start on", "move the start or say `counted`"
+            )
+    return Scenario(start=start, until=until, story=story)
+
+
+def _read_item(reader: Reader, document: Document) -> Told | Ticked | Terminated:
+    tree = reader.tree
+    if isinstance(tree, dict) and "tick" in tree:
+        return Ticked(counted=_instant(reader.keys(("tick",), (), "a tick")["tick"]))
+    if isinstance(tree, dict) and "terminate" in tree:
+        parts = reader.keys(("terminate", "counted"), (), "a termination")
+        role = parts["terminate"].word(tuple(document.parties), "a role")
+        return Terminated(role=role, counted=_instant(parts["counted"]))
+    if isinstance(tree, dict) and "event" in tree:
+        return _read_event(reader, document)
+    if isinstance(tree, dict) and "fact" in tree:
+        return _read_fact(reader, document)
+    raise reader.refuse("none of fact, event, tick, terminate", f"one of them, such as {_EXAMPLE}")
+
+
+def _read_event(reader: Reader, document: Document) -> Told:
+    parts = reader.keys(("event", "by", "counted"), ("confirm",), "an event")
+    counted = _instant(parts["counted"])
+    return Told(
+        role=parts["by"].word(tuple(document.parties), "a role"),
+        event=parts["event"].text(MAX_DOCUMENT_BYTES, "the JSON text of an event"),
+        at=counted,
+        counted=counted,
+        confirmed=_confirmed(parts, tuple(document.parties)),
+        place=reader.place,
+    )
+
+
+def _read_fact(reader: Reader, document: Document) -> Told:
+    optional = ("at", "by", "counted", "fields", "attachments", "confirm")
+    parts = reader.keys(("fact",), optional, "a fact")
+    name = parts["fact"].word(tuple(document.facts), "a fact of the contract")
+    rule = document.facts[name]
+    if "at" not in parts and "counted" not in parts:
+        raise reader.refuse("no time", "at, or counted", f"write it like {_EXAMPLE}")
+    if "by" not in parts and len(rule.by) > 1:
+        raise reader.refuse(f"no by, where {', '.join(rule.by)} may state it", "the role that states it")
+    at = _instant(parts["at"] if "at" in parts else parts["counted"])
+    fields = parts["fields"].entries(MAX_FIELDS, "fields") if "fields" in parts else {}
+    texts = {key: _field_text(entry) for key, entry in fields.items()}
+    if "at" in texts:
+        raise fields["at"].refuse("at among the fields", "at beside them")
+    attached = parts.get("attachments")
+    return Told(
+        role=parts["by"].word(tuple(document.parties), "a role") if "by" in parts else rule.by[0],
+        fact=name,
+        texts=texts,
+        at=at,
+        counted=_instant(parts["counted"]) if "counted" in parts else at,
+        attachments=attached.integer(0, MAX_ATTACHMENTS, "how many") if attached else rule.attachments,
+        confirmed=_confirmed(parts, rule.confirm),
+        place=reader.place,
+    )
+
+
+def _field_text(reader: Reader) -> str:
+    return reader.text(MAX_VALUE_CHARS, "a value") if reader.tree != "" else ""
+
+
+def _confirmed(parts: Mapping[str, Reader], roles: tuple[str, ...]) -> dict[str, Instant]:
+    reader = parts.get("confirm")
+    if reader is None:
+        return {}
+    if isinstance(reader.tree, dict):
+        entries = reader.entries(len(roles), "confirmations")
+        for role, entry in entries.items():
+            if role not in roles:
+                raise entry.refuse(
+                    f"a confirmation by {short(role)}", ", ".join(roles) or "nobody: it needs none"
+                )
+        return {role: _instant(entry) for role, entry in entries.items()}
+    if not roles:
+        raise reader.refuse("a confirmation", "none: nobody is asked to confirm it", "remove it")
+    return dict.fromkeys(roles, _instant(reader))
+
+
+def _instant(reader: Reader) -> Instant:
+    value = parse_value("instant", reader.text(64, "an instant"), str(reader.place))
+    if not isinstance(value, Instant) or value.ms < 0:
+        raise reader.refuse(short(reader.tree), "an instant from 1970 on")
+    return value

@@ -1,0 +1,122 @@
+"""Expressions in words: every construct is told, and params by their values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from contracts.functions import CALENDAR_FUNCTIONS, FUNCTIONS
+from contracts.grammar import parse_expression
+from contracts.mentions import rule_expressions
+from contracts.phrases import _CALLS, Phrases, listed, quoted
+from contracts.reading import parse_contract_yaml
+from contracts.syntax import Place
+
+DOCUMENT = """
+contract: 1
+name: said
+parties: {seller: acme, buyer: bolt}
+timekeeper: port
+params:
+  value: {money: 200.00 USD}
+  rate: {decimal: 0.105}
+  step: {integer: 2}
+  agreed: {instant: "2019-01-11T03:24:00Z"}
+  day: {date: 2019-01-31}
+  grade: {enum: good, of: [good, fair]}
+calendars: {work: {weekend: [sunday], zone: "+01:00", until: 2030-12-31}}
+bands: {steps: {of: decimal, gives: decimal, rows: [{to: 1, value: 0}, {from: 1, value: 2}]}}
+text: "{rate:%} of {value} by {step}, {agreed}, {day}, {grade}."
+facts:
+  delivered: {by: [seller], before: window, fields: {kilos: decimal, whole: boolean}}
+  force_majeure: {by: [seller], confirm: [buyer]}
+  paid: {by: [buyer], max: 9, fields: {amount: {money: USD}}}
+deadlines:
+  window: {at: agreed + days(15), grace: days(3)}
+  reply: {at: force_majeure.at + days(2)}
+lets:
+  late: ceil_days(agreed, delivered.at)
+rules: []
+"""
+PHRASES = Phrases(parse_contract_yaml(DOCUMENT.encode(), "said"))
+
+SAID = {
+    "exists(delivered)": "“delivered” has been recorded in time",
+    "exists(force_majeure)": "“force majeure” has been recorded and confirmed",
+    "not exists(force_majeure)": "“force majeure” has not been recorded and confirmed",
+    "exists(reply)": "the deadline “reply” is fixed",
+    "window.passed": "the deadline “window” has passed (from 2019-01-29 03:24:00 UTC on)",
+    "not window.passed": "the deadline “window” has not passed",
+    "window.at": "the deadline “window” (2019-01-26 03:24:00 UTC)",
+    "not delivered.whole": "“delivered” says no to “whole”",
+    "delivered.whole": "“delivered” says yes to “whole”",
+    "late == 0": "“late” is 0",
+    "not late > 3": "“late” is at most 3",
+    "not (late > 3 or exists(delivered))": "it is not so that (“late” is more than 3 or “delivered” has been "
+    "recorded in time)",
+    "delivered.at <= agreed": "the time of “delivered” is not after “agreed” (2019-01-11 03:24:00 UTC)",
+    "value * rate * late / step": "200.00 USD × 10.5% × “late” ÷ 2",
+    "value - (value - value * late)": "200.00 USD − (200.00 USD − 200.00 USD × “late”)",
+    "value * rate": "200.00 USD × 10.5%, that is 21.00 USD",
+    "-(value * late)": "−(200.00 USD × “late”)",
+    "days(15)": "15 days",
+    "agreed + days(step)": "“agreed” (2019-01-11 03:24:00 UTC) + 2 days, that is 2019-01-13 03:24:00 UTC",
+    'grade == "good"': "“good” is “good”",
+    "if(exists(delivered), value, money(0, USD))": "200.00 USD if “delivered” has been recorded in time, and "
+    "otherwise nothing (0.00 USD)",
+    "min(value, value * late)": "the smaller of 200.00 USD and 200.00 USD × “late”",
+    "max(agreed, delivered.at, window.at)": "the latest of “agreed” (2019-01-11 03:24:00 UTC), the time of "
+    "“delivered” and the deadline “window” (2019-01-26 03:24:00 UTC)",
+    "round(value * late, 2, half_even)": "200.00 USD × “late”, rounded to 2 decimals (a half to the even "
+    "digit)",
+    "count(paid)": "the number of “paid”",
+    "count(paid where paid.amount > value)": "the number of “paid” of which the amount of “paid” is more "
+    "than 200.00 USD",
+    "sum(all paid, paid.amount)": "the sum of the amount of “paid” over every “paid” (whatever its key)",
+    "running(paid, value, balance - paid.amount)": "a value that begins at 200.00 USD and after each “paid” "
+    "becomes what it was before − the amount of “paid”",
+    "band(steps, delivered.kilos)": "what the table “steps” gives for the kilos of “delivered”",
+    "business_days(agreed, delivered.at, work)": "the number of business days (of the calendar “work”) after "
+    "“agreed” (2019-01-11 03:24:00 UTC) up to the time of “delivered”",
+    "exists(delivered) and late == 0 or window.passed": "“delivered” has been recorded in time and “late” is "
+    "0 or the deadline “window” has passed (from 2019-01-29 03:24:00 UTC on)",
+    "exists(delivered) and (late == 0 or window.passed)": "“delivered” has been recorded in time and (“late” "
+    "is 0 or the deadline “window” has passed (from 2019-01-29 03:24:00 UTC on))",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "words"), SAID.items(), ids=list(SAID))
+def test_an_expression_is_told(text: str, words: str) -> None:
+    assert PHRASES.tell(parse_expression(text, Place(label="test"))) == words
+
+
+def test_every_function_has_its_words() -> None:
+    told = {name for name, _ in _CALLS} | {"if", "min", "max", "round"}
+    assert told == {*FUNCTIONS, *CALENDAR_FUNCTIONS, "band"}
+
+
+def test_every_expression_of_the_examples_is_told_without_code(documents: Path) -> None:
+    for path in sorted(documents.rglob("*.yaml")):
+        document = parse_contract_yaml(path.read_bytes(), path.name)
+        phrases = Phrases(document)
+        expressions = [*document.lets.values()]
+        expressions += [each for rule in document.rules for each in rule_expressions(rule)]
+        for expression in expressions:
+            said = phrases.tell(expression)
+            assert said.count("(") == said.count(")"), said
+            assert not set("_=<>*/{}") & set(said.replace("“", "").replace("”", "")), said
+
+
+def test_a_condition_is_taken_apart_where_all_must_hold() -> None:
+    condition = parse_expression("exists(delivered) and (late == 0 or window.passed)", Place(label="test"))
+    assert PHRASES.conditions(condition) == (
+        "“delivered” has been recorded in time",
+        "“late” is 0 or the deadline “window” has passed (from 2019-01-29 03:24:00 UTC on)",
+    )
+
+
+def test_lists_and_names_read_as_people_write_them() -> None:
+    assert listed(["a"]) == "a"
+    assert listed(["a", "b", "c"], "or") == "a, b or c"
+    assert quoted("force_majeure") == "“force majeure”"
