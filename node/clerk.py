@@ -1,11 +1,13 @@
-"""The clerk: what a node does for its agreements by itself, after commits and at every start.
+"""The clerk: what a node does for its agreements by itself, after commits, when time comes, at every start.
 
-- Where this organization keeps the time, it counts what waits: one `counted` entry per round, naming
-  signatures first, then facts and confirmations. What it has counted may make more countable; the commit
-  of one round is what starts the next.
-- Where it is a party, it records the decision of every rule that has fired and become final.
+- Where this organization keeps the time, it counts what waits: one `counted` entry per agreement and round.
+  What it has counted may make more countable; the commit of one round is what starts the next.
+- Once a deadline of such an agreement is due, it records one `tick`, which serves all of them.
+- Where it is a party, it records the decision of every firing that has become final, each once.
 
-Nothing is remembered but what stands in the store, so the clerk may be stopped anywhere: what was appended
+What it knows of agreements that rest (when they are due, that nothing waits) is kept in the home's file
+`standing` between runs, so that a start looks only at those that changed. The file is derived: without it,
+or where it does not fit, every agreement is looked at. The clerk may be stopped anywhere: what was appended
 is seen at the next start, what was not is appended then. One thread does it all, so two rounds never meet.
 """
 
@@ -14,16 +16,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
+from itertools import islice
 
-from contracts.agreement import Agreement
-from contracts.decision import Decision, decision_body, evaluate, rests_on_positions
+from contracts.agreement import read_agreement
+from contracts.decision import decide, decision_body, rests_on_positions
+from contracts.evaluator import Firing
+from contracts.hashes import key_text
 from contracts.records import Position
+from contracts.replay import Replay
 from ledger.errors import TallyError, UnavailableError
 from ledger.log.encoding import Value
 from ledger.log.kinds import MAX_HASHES
-from node.drafts import Recorded
+from node.drafts import Draft, Recorded
 from node.logs import get_log
 from node.node import Node
+from node.standing import Standing, load_standings, save_standings
+from node.store.indexing import TICKS
 from node.writer import Changes
 
 RETRY_S = 1.0
@@ -33,19 +41,23 @@ _log = get_log(__name__)
 
 
 class Clerk:
-    """Counts and decides for one node. `start` runs it in a thread; `work_off` does one step by hand."""
+    """Counts, ticks and decides for one node. `start` runs it in a thread; `work_off` does one round."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._lock = threading.Lock()
         self._touched: set[bytes] = set()
+        self._origins: set[str] = set()
         self._heads_moved = False
         self._wake = threading.Event()
         self._ending = False
         self._provisional: dict[bytes, tuple[tuple[Position, ...], ...]] = {}
+        self._decided: dict[bytes, int] = {}
+        """How many of an agreement's firings are known to need no decision of ours any more."""
         self._thread = threading.Thread(target=self._run, name="clerk", daemon=True)
+        self._standings, unknown = load_standings(node.home, node.reader.agreement_sizes())
         node.writer.listen(self._note)
-        self._touch(node.reader.agreement_hashes())
+        self._touch(unknown)
 
     def start(self) -> None:
         """Begin to work; everything that is open is looked at once."""
@@ -57,6 +69,7 @@ class Clerk:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
+        save_standings(self._node.home, self._standings)
 
     def work_off(self) -> bool:
         """Look once at every agreement that was touched; False where some have to wait for the node.
@@ -65,12 +78,16 @@ class Clerk:
         """
         with self._lock:
             touched, self._touched = self._touched, set()
+            origins, self._origins = self._origins, set()
             moved, self._heads_moved = self._heads_moved, False
         if moved:
             touched |= self._now_final()
-        postponed = [agreement for agreement in sorted(touched) if not self._look(agreement)]
+        if TICKS in touched:
+            touched = (touched - {TICKS}) | self._due_now(self._node.world.now_ms())
+        touched |= self._event_touched(origins)
+        postponed = self._round(sorted(touched))
         self._touch(postponed)
-        return not postponed
+        return not postponed and self._tick()
 
     @property
     def idle(self) -> bool:
@@ -84,8 +101,9 @@ class Clerk:
         """Called in the writer's thread."""
         with self._lock:
             self._touched |= changes.agreements
+            self._origins |= changes.origins
             self._heads_moved = True
-        if changes.agreements or self._provisional:
+        if changes.agreements or self._provisional or self._standings.watchers:
             self._wake.set()
 
     def _touch(self, agreements: Iterable[bytes]) -> None:
@@ -101,57 +119,123 @@ class Clerk:
             if any(all(state.is_witnessed(*position) for position in firing) for firing in firings)
         }
 
+    def _due_now(self, now_ms: int) -> set[bytes]:
+        """Agreements of any timekeeper that a new tick may close something of."""
+        state = self._node.state
+        newest = max([now_ms, *(head.time_ms for head in state.heads.values())])
+        return self._standings.due_at(newest)
+
+    def _event_touched(self, origins: Iterable[str]) -> set[bytes]:
+        """Agreements in which an organization states facts by events, and whose log grew."""
+        watchers = self._standings.watchers
+        return set().union(*(watchers.get(origin.partition("/")[0], set()) for origin in origins))
+
     def _run(self) -> None:
         done = self.work_off()
         while not self._ending:
-            self._wake.wait(None if done else RETRY_S)
+            self._wake.wait(self._pause_s() if done else RETRY_S)
             self._wake.clear()
             if not self._ending:
                 done = self.work_off()
 
+    def _pause_s(self) -> float | None:
+        """How long nothing is due of the agreements whose time this organization keeps."""
+        due = self._standings.next_due(self._node.state.organization)
+        if due is None:
+            return None
+        return min(max(due - self._node.world.now_ms(), 0) / 1000, threading.TIMEOUT_MAX) + 0.001
+
     # The work
 
-    def _look(self, identity: bytes) -> bool:
-        """Count and decide for one agreement; False where the node cannot write at present."""
+    def _round(self, touched: Iterable[bytes]) -> list[bytes]:
+        """Look at agreements, and record what came of it in as few commits as may be; gives the postponed."""
+        waiting: list[tuple[bytes, Future[list[Recorded]]]] = []
+        postponed = []
+        for identity in touched:
+            try:
+                drafts = self._look(identity)
+            except UnavailableError as error:
+                _log.info("agreement waits", agreement=identity.hex(), reason=error)
+                postponed.append(identity)
+                continue
+            except TallyError as error:
+                # No document here yet, or no contract: an entry that changes this touches it again.
+                _log.debug("agreement not readable", agreement=identity.hex(), reason=error)
+                continue
+            waiting += [(identity, self._node.record([draft])) for draft in drafts]
+        for identity, future in waiting:
+            try:
+                future.result()
+            except UnavailableError as error:
+                _log.info("agreement waits", agreement=identity.hex(), reason=error)
+                self._decided.pop(identity, None)
+                postponed.append(identity)
+            except TallyError as error:
+                _log.error("agreement not served", agreement=identity.hex(), reason=error)
+        return postponed
+
+    def _look(self, identity: bytes) -> list[Draft]:
+        """What is to be recorded for one agreement."""
         node = self._node
-        try:
-            agreement = node.book.agreement(node.reader, node.state, identity)
-        except TallyError:
-            # No document here yet, or no contract: an entry that changes this touches it again.
+        with node.book.replay(node.reader, node.state, identity) as replay:
+            drafts = [*self._count(replay), *self._decide(identity, replay)]
+            size = node.reader.agreement_size(identity)
+            self._standings.note(
+                identity, _standing(replay, size, bool(drafts or identity in self._provisional))
+            )
+            replaced = {offer.body["replaces"] for offer in replay.held.offers.values()} - {None}
+            if replay.course.start is not None and replaced:
+                self._touch(replaced & self._standings.open)
+        return drafts
+
+    def _count(self, replay: Replay) -> Iterable[Draft]:
+        """One statement that counts all that can be counted now, if this organization keeps the time."""
+        # Where something counted is missing here, nothing may be counted on top of it.
+        if replay.timekeeper != self._node.state.organization or replay.missing:
+            return
+        entries: list[Value] = [*islice(replay.countable(), MAX_HASHES)]
+        if not entries:
+            return
+        now_ms = max(self._node.world.now_ms(), self._node.state.own.time_ms)
+        if now_ms < replay.course.last_ms:
+            raise UnavailableError(
+                "clock",
+                found=f"{now_ms}, before what was counted last",
+                expected=f"{replay.course.last_ms} or later",
+                action="set the clock right, or wait",
+            )
+        body: dict[str, Value] = {"agreement": replay.contract.agreement, "entries": entries}
+        yield self._draft("counted", body, replay)
+
+    def _tick(self) -> bool:
+        """One tick for everything that is due; False where the node cannot write at present."""
+        node = self._node
+        due = self._standings.next_due(node.state.organization)
+        if due is None or due > node.world.now_ms() or self._touched:
             return True
         try:
-            self._count(agreement)
-            self._decide(agreement)
+            node.record([node.draft("tick", {})]).result()
         except UnavailableError as error:
-            _log.info("agreement waits", agreement=identity.hex(), reason=error)
+            _log.info("tick waits", reason=error)
             return False
-        except TallyError as error:
-            _log.error("agreement not served", agreement=identity.hex(), reason=error)
         return True
 
-    def _count(self, agreement: Agreement) -> None:
-        """One statement that counts all that can be counted now, if this organization keeps the time."""
-        document = agreement.contract.document
-        # Where something counted is missing here, nothing may be counted on top of it.
-        if document.timekeeper != self._node.state.organization or agreement.missing:
-            return
-        entries: list[Value] = list(agreement.countable[:MAX_HASHES])
-        if entries:
-            self._append(
-                "counted", {"agreement": agreement.contract.agreement, "entries": entries}, agreement
-            )
-
-    def _decide(self, agreement: Agreement) -> None:
-        """Record the decisions of rules that became final, if this organization is a party."""
+    def _decide(self, identity: bytes, replay: Replay) -> list[Draft]:
+        """Record the decisions of firings that became final, if this organization is a party."""
         state = self._node.state
-        identity = agreement.contract.agreement
         self._provisional.pop(identity, None)
-        if state.organization not in agreement.contract.document.parties.values():
-            return
-        decisions = evaluate(agreement, state.is_witnessed).decisions
-        for decision in decisions:
-            if decision.final and not self._has_decided(agreement, decision):
-                self._append("decision", decision_body(agreement, decision), agreement)
+        if state.organization not in replay.contract.document.parties.values():
+            return []
+        open_firings = [
+            firing
+            for firing in replay.course.evaluator.firings[self._decided.get(identity, 0) :]
+            if not self._has_decided(replay, firing)
+        ]
+        if not open_firings:
+            self._decided[identity] = len(replay.course.evaluator.firings)
+            return []
+        agreement = read_agreement(replay)
+        decisions = [decide(agreement, firing, state.is_witnessed) for firing in open_firings]
         waiting = tuple(rests_on_positions(agreement, d.firing) for d in decisions if not d.final)
         if waiting:
             self._provisional[identity] = waiting
@@ -159,22 +243,41 @@ class Clerk:
             with self._lock:
                 self._heads_moved = True
             self._wake.set()
+        return [
+            self._draft("decision", decision_body(agreement, decision), replay)
+            for decision in decisions
+            if decision.final
+        ]
 
-    def _has_decided(self, agreement: Agreement, decision: Decision) -> bool:
+    def _has_decided(self, replay: Replay, firing: Firing) -> bool:
         """Whether this organization recorded a decision of the rule; a final one is never replaced."""
         own = self._node.state.organization
-        return any(
-            record.organization == own and record.body["rule"] == decision.firing.rule
-            for record in agreement.decisions
-        )
+        recorded = replay.held.decisions.get((firing.rule, key_text(firing)), ())
+        return any(record.organization == own for record in recorded)
 
-    def _append(self, kind: str, body: dict[str, Value], agreement: Agreement) -> list[Recorded]:
-        node = self._node
-        draft = node.draft(kind, body, audience=agreement_audience(agreement))
-        future: Future[list[Recorded]] = node.record([draft])
-        return future.result()
+    def _draft(self, kind: str, body: dict[str, Value], replay: Replay) -> Draft:
+        return self._node.draft(kind, body, audience=audience_of(replay))
 
 
-def agreement_audience(agreement: Agreement) -> tuple[str, ...]:
-    """Whom a statement about an agreement must reach: every party and the timekeeper."""
-    return agreement.contract.document.organizations()
+def audience_of(replay: Replay) -> tuple[str, ...]:
+    """Whom a statement about an agreement is told: its parties, and who keeps its time or may come to."""
+    return tuple(sorted({*replay.contract.document.audience(), replay.timekeeper}))
+
+
+def _standing(replay: Replay, entries: int, busy: bool) -> Standing:
+    document = replay.contract.document
+    stating = {
+        document.parties[role]
+        for rule in document.facts.values()
+        if rule.event is not None
+        for role in rule.by
+    }
+    return Standing(
+        entries=entries,
+        timekeeper=replay.timekeeper,
+        # What cannot go on at present is not waited for with ticks.
+        next_due=replay.next_due if replay.opened and not replay.missing else None,
+        busy=busy or bool(replay.missing) or bool(stating),
+        ended=replay.course.end is not None,
+        stating=tuple(sorted(stating)),
+    )

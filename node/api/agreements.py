@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
 from contracts.checker import check_document
-from contracts.document import agreement_hash, format_document, parse_contract_yaml
+from contracts.document import agreement_hash, format_document
+from contracts.reading import parse_contract_yaml
 from contracts.render import render_text
 from ledger.errors import InvalidError, MalformedError, short
 from ledger.log.encoding import Value
+from ledger.log.kinds import KINDS
 from ledger.log.statement import NONCE_BYTES, PersonSignature, Statement
+from node.api.agreement_forms import Hash, SignatureForm, SignedForm
+from node.api.agreement_life import LIFE_FORMS, add_life
 from node.api.describe import answers, takes, takes_text
 from node.api.requests import (
     JSON,
@@ -32,21 +36,20 @@ from node.api.requests import (
     read_form,
     tell_recorded,
 )
+from node.clerk import audience_of
 from node.drafts import Draft, Recorded, make_draft
 from node.node import Node
 from node.views.agreements import (
     explain_agreement,
     list_agreements,
     list_due,
+    list_obligations,
     show_agreement,
 )
 from node.views.values import format_time, read_hash
 
 YAML = "application/yaml"
 ALL_MEMBERS = "members"
-
-Hash: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-"""A leaf hash or an agreement's hash."""
 
 _YAML_SCHEMA = {"type": "string", "description": "A contract, see docs/contract-language.md"}
 
@@ -58,21 +61,6 @@ class ProposalForm(Form):
     audience: Literal["members"] | None = None
     until: int | None = Field(default=None, ge=0, le=2**53)
     replaces: Hash | None = None
-
-
-class SignatureForm(Form):
-    """One person's signature: key id and signature in hex."""
-
-    key: Hash
-    role: str
-    signature: str = Field(pattern="^[0-9a-f]{128}$")
-
-
-class SignedForm(Form):
-    """What every statement has that a person signs; the nonce is 16 bytes in hex, its first bit set."""
-
-    nonce: str = Field(pattern="^[89a-f][0-9a-f]{31}$")
-    signatures: list[SignatureForm] = Field(min_length=1, max_length=16)
 
 
 class AgreementSignatureForm(SignedForm):
@@ -99,14 +87,16 @@ class ConfirmationForm(SignedForm):
     fact: Hash
 
 
-FORMS = (ProposalForm, AgreementSignatureForm, FactForm, ConfirmationForm)
+FORMS = (ProposalForm, AgreementSignatureForm, FactForm, ConfirmationForm, *LIFE_FORMS)
 
 
 def router(node: Node) -> APIRouter:
     """The paths of this module."""
     routes = APIRouter(tags=["agreements"])
     _add_reads(routes, node)
-    _add_writes(routes, node)
+    desk = _Desk(node)
+    _add_writes(routes, desk)
+    add_life(routes, desk)
     return routes
 
 
@@ -142,10 +132,12 @@ def _add_reads(routes: APIRouter, node: Node) -> None:
             due = [amount for amount in due if organization in (amount["from"], amount["to"])]
         return answer({"due": due})
 
+    @routes.get("/obligations", summary="Obligations that are open", responses=answers("A list"))
+    def get_obligations() -> Response:
+        return answer({"obligations": list_obligations(node.reader, node.state, node.book)})
 
-def _add_writes(routes: APIRouter, node: Node) -> None:
-    desk = _Desk(node)
 
+def _add_writes(routes: APIRouter, desk: _Desk) -> None:
     @routes.post(
         "/agreements",
         summary="Propose an agreement",
@@ -230,7 +222,7 @@ class _Desk:
             "replaces": None if form.replaces is None else read_hash(form.replaces, "body replaces"),
             "until": form.until,
         }
-        audience = None if form.audience == ALL_MEMBERS else document.organizations()
+        audience = None if form.audience == ALL_MEMBERS else document.audience()
         draft = self._node.draft("agreement.propose", body, audience=audience, idempotency_key=key)
         recorded = self._record(draft)
         return tell_recorded(
@@ -252,7 +244,7 @@ class _Desk:
         check_signed_nonce(nonce, key)
         statement = Statement(
             kind=kind,
-            audience=self._audience(about),
+            audience=None if KINDS[kind].public else self._audience(about),
             body=body,
             nonce=nonce,
             signatures=_signatures(form.signatures),
@@ -268,13 +260,16 @@ class _Desk:
             "fields": dict(form.fields),
             "name": form.name,
         }
-        draft = self._node.draft("fact", body, audience=self._audience(about), idempotency_key=key)
+        return self.state("fact", about, body, key)
+
+    def state(self, kind: str, about: bytes, body: dict[str, Value], key: str | None) -> Response:
+        draft = self._node.draft(kind, body, audience=self._audience(about), idempotency_key=key)
         return tell_recorded(self._node, self._record(draft))
 
     def _audience(self, about: bytes) -> tuple[str, ...]:
         """Everyone who takes part in an agreement."""
-        agreement = self._node.book.agreement(self._node.reader, self._node.state, about)
-        return agreement.contract.document.organizations()
+        with self._node.book.replay(self._node.reader, self._node.state, about) as replay:
+            return audience_of(replay)
 
     def _record(self, draft: Draft) -> Recorded:
         with self._lock:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from contracts.agreement import Agreement, FactView
-from contracts.decision import AmountDue, Decision, Evaluation, evaluate
+from contracts.agreement import IN_FORCE, PROPOSED, Agreement, DeadlineView, FactView
+from contracts.course import EXISTS, WAITING
+from contracts.decision import OPEN, AmountDue, Decision, Evaluation, Obliged, Witnessed, evaluate
 from contracts.document import TIMEKEEPER, Document
-from contracts.evaluator import Moment
-from contracts.explain import explain
+from contracts.explain import Explainer, Explanation
+from contracts.facts_known import Moment
 from contracts.render import render_text
-from contracts.replay import EXISTS, WAITING
-from contracts.values import Instant
+from contracts.values import Instant, format_value
 from ledger.errors import TallyError
 from node.state import State
 from node.store.reader import Reader
+from node.views.evidence import quarantined_of
 from node.views.records import AgreementBook
 from node.views.values import Json, as_json, format_time
 
@@ -41,6 +42,9 @@ def show_agreement(reader: Reader, state: State, book: AgreementBook, agreement:
         "text": render_text(document),
         "sign": {role: {"need": rule.need, "of": list(rule.of)} for role, rule in document.sign.items()},
         "since": _moment(found.start),
+        "term": found.term,
+        "ended": _moment(found.end),
+        "deadlines": [_deadline(deadline) for deadline in found.deadlines],
         "proposals": [
             {
                 "leaf": proposal.leaf_hash.hex(),
@@ -48,18 +52,26 @@ def show_agreement(reader: Reader, state: State, book: AgreementBook, agreement:
                 "until": None if proposal.until is None else format_time(proposal.until),
                 "signed": {role: _people(state, document, role, p) for role, p in proposal.signed.items()},
                 "lacking": dict(proposal.lacking),
+                "replaces": None if proposal.replaces is None else proposal.replaces.hex(),
+                "gone": proposal.gone,
             }
             for proposal in found.proposals
         ],
-        "facts": [_fact(fact) for fact in found.facts],
+        "facts": [shown_fact(fact) | _standing(reader, state, fact.leaf_hash) for fact in found.facts],
         "not_counted": as_json(found.countable),
         "missing": as_json(found.missing),
         "firings": [_firing(decision) for decision in evaluation.decisions],
         "failures": [
-            {"rule": failure.rule, "at": _moment(failure.moment), "trouble": str(failure.error)}
+            {
+                "rule": failure.rule,
+                "key": None if failure.key is None else format_value(failure.key[1]),
+                "at": _moment(failure.moment),
+                "trouble": str(failure.error),
+            }
             for failure in evaluation.failures
         ],
-        "due": [_due(found, amount) for amount in evaluation.dues],
+        "due": [shown_due(found, amount) for amount in evaluation.dues],
+        "obligations": [shown_obligation(found, obliged) for obliged in evaluation.obligations],
         "warnings": [str(problem) for problem in found.contract.report.warnings],
         "remarks": [
             {"leaf": remark.leaf_hash.hex(), "organization": remark.organization, "text": remark.text}
@@ -68,42 +80,88 @@ def show_agreement(reader: Reader, state: State, book: AgreementBook, agreement:
     }
 
 
-def explain_agreement(reader: Reader, state: State, book: AgreementBook, agreement: bytes) -> Json:
-    """For every rule: which conditions hold, from which entries, and what is missing.
+def explain_agreement(
+    reader: Reader,
+    state: State,
+    book: AgreementBook,
+    agreement: bytes,
+    rule: str | None = None,
+    key: str | None = None,
+) -> Json:
+    """For every rule, or for one: which conditions hold, from which entries, and what is missing.
 
     Raises:
-        MissingError: this home does not hold its document.
+        MissingError: this home does not hold its document, or it has no such rule.
+        InvalidError: a key that is none of the rule.
     """
     found = book.agreement(reader, state, agreement)
-    fired = {d.firing.rule: d for d in evaluate(found, state.is_witnessed).decisions}
-    rules = []
-    for rule in found.contract.document.rules:
-        explanation = explain(found, rule.name)
-        decision = fired.get(rule.name)
-        rules.append(
-            {
-                "rule": rule.name,
-                "when": " ".join(rule.when.text.split()),
-                "fired": None if decision is None else _firing(decision),
-                "conditions": [
-                    {
-                        "text": condition.text,
-                        "holds": condition.holds,
-                        "entries": as_json(condition.entries),
-                        "trouble": condition.trouble,
-                    }
-                    for condition in explanation.conditions
-                ],
-                "missing": [] if decision else list(explanation.missing),
-            }
-        )
+    with book.replay(reader, state, agreement):  # what the rules see does not grow meanwhile
+        rules = explained_rules(found, state.is_witnessed, rule, key)
     return {"agreement": agreement.hex(), "name": found.contract.document.name, "rules": rules}
+
+
+def explained_rules(
+    agreement: Agreement, witnessed: Witnessed, rule: str | None = None, key: str | None = None
+) -> list[Json]:
+    """The rules of an agreement, each for every value of its key, or only for one.
+
+    Raises:
+        MissingError: the contract has no such rule.
+        InvalidError: a key that is none of the rule.
+    """
+    explainer = Explainer(agreement)
+    fired = {(d.firing.rule, d.key): d for d in evaluate(agreement, witnessed).decisions}
+    rules = agreement.contract.document.rules if rule is None else (explainer.rule(rule),)
+    found = []
+    for each in rules:
+        if key is not None and rule is None and each.per is None:
+            continue
+        for value in explainer.keys_of(each) if key is None else (key,):
+            explanation = explainer.explain(each, value)
+            found.append(_explained(explanation, each.per, each.when.text, fired.get((each.name, value))))
+    return found
+
+
+def _explained(explanation: Explanation, per: str | None, when: str, decision: Decision | None) -> Json:
+    return {
+        "rule": explanation.rule,
+        "per": per,
+        "key": explanation.key,
+        "when": " ".join(when.split()),
+        "fired": None if decision is None else _firing(decision),
+        "conditions": [
+            {
+                "text": condition.text,
+                "words": condition.words,
+                "holds": condition.holds,
+                "entries": as_json(condition.entries),
+                "basis": list(condition.basis),
+                "trouble": condition.trouble,
+            }
+            for condition in explanation.conditions
+        ],
+        "outcome": list(explanation.outcome),
+        "missing": list(explanation.missing),
+    }
+
+
+def list_obligations(reader: Reader, state: State, book: AgreementBook) -> list[Json]:
+    """Every obligation that is open, the earliest first; those without a time last."""
+    found = [
+        shown_obligation(agreement, obliged)
+        for agreement in readable_agreements(reader, state, book)
+        for obliged in evaluate(agreement, state.is_witnessed).obligations
+        if obliged.standing == OPEN
+    ]
+    return sorted(
+        found, key=lambda item: (item["by"] is None, item["by"] or "", item["agreement"], item["act"])
+    )
 
 
 def list_due(reader: Reader, state: State, book: AgreementBook) -> list[Json]:
     """Every amount due that is known here, the earliest first."""
     dues = [
-        _due(agreement, amount)
+        shown_due(agreement, amount) | {"quarantined": _quarantined(state, agreement.contract.document)}
         for agreement in readable_agreements(reader, state, book)
         for amount in evaluate(agreement, state.is_witnessed).dues
     ]
@@ -120,13 +178,14 @@ def waiting_for(reader: Reader, state: State, book: AgreementBook) -> Json:
         }
         roles = _own_roles(state, agreement.contract.document)
         waiting["signatures"] += [about | item for item in _unsigned(agreement, roles)]
-        for fact in agreement.facts:
+        for fact in agreement.facts if agreement.status == IN_FORCE else ():
             named = about | {"fact": fact.leaf_hash.hex(), "fact_name": fact.name}
             role = next((role for role in fact.awaiting if role in roles), None)
             if role is not None and (fact.counted is None or fact.status == WAITING) and not fact.reason:
                 waiting["confirmations"].append(named | {"role": role, "organization": fact.organization})
-            if fact.organization == state.organization and fact.counted is None and not fact.reason:
-                waiting["not_counted"].append(named | {"timekeeper": agreement.contract.document.timekeeper})
+            own = fact.organization == state.organization and not fact.by_event
+            if own and fact.counted is None and not fact.reason:
+                waiting["not_counted"].append(named | {"timekeeper": agreement.timekeeper})
     return waiting
 
 
@@ -145,12 +204,19 @@ def _brief(state: State, agreement: Agreement, evaluation: Evaluation) -> Json:
         "agreement": agreement.contract.agreement.hex(),
         "name": document.name,
         "status": agreement.status,
+        "reason": agreement.reason,
         "state": evaluation.state,
         "parties": dict(document.parties),
-        "timekeeper": document.timekeeper,
-        "timekeeper_is_party": document.timekeeper in document.parties.values(),
+        "timekeeper": agreement.timekeeper,
+        "timekeeper_is_party": agreement.timekeeper in document.parties.values(),
+        "quarantined": _quarantined(state, document),
         "roles": _own_roles(state, document),
     }
+
+
+def _quarantined(state: State, document: Document) -> list[str]:
+    """Quarantined logs of the parties and of the timekeeper: what rests on them may have another history."""
+    return quarantined_of(state, [*document.parties.values(), document.timekeeper])
 
 
 def _own_roles(state: State, document: Document) -> list[str]:
@@ -163,9 +229,9 @@ def _own_roles(state: State, document: Document) -> list[str]:
 
 def _unsigned(agreement: Agreement, roles: Iterable[str]) -> Iterator[Json]:
     """Proposals that lack a signature of ours, unless the agreement is settled."""
-    if agreement.status != "proposed":
+    if agreement.status != PROPOSED:
         return
-    for proposal in agreement.proposals:
+    for proposal in (proposal for proposal in agreement.proposals if not proposal.gone):
         for role in roles:
             if role in proposal.lacking:
                 yield {
@@ -178,19 +244,22 @@ def _unsigned(agreement: Agreement, roles: Iterable[str]) -> Iterator[Json]:
 
 def _people(state: State, document: Document, role: str, keys: Iterable[str]) -> list[Json]:
     holder = document.timekeeper if role == TIMEKEEPER else document.parties[role]
-    grants = state.roster.people_of(holder)
+    grants = state.roster.people_of(state.roster.origin(holder))
     return [
         {"key": key, "name": known[-1].name if (known := grants.get(bytes.fromhex(key))) else None}
         for key in keys
     ]
 
 
-def _fact(fact: FactView) -> Json:
+def shown_fact(fact: FactView) -> Json:
+    """A fact that somebody stated, and what became of it."""
     return {
         "leaf": fact.leaf_hash.hex(),
         "name": fact.name,
         "organization": fact.organization,
         "fields": dict(fact.fields),
+        "by_event": fact.by_event,
+        "attachments": as_json(fact.attachments),
         "status": fact.status,
         "exists": fact.status == EXISTS,
         "reason": fact.reason,
@@ -207,13 +276,20 @@ def _fact(fact: FactView) -> Json:
     }
 
 
+def _standing(reader: Reader, state: State, leaf: bytes) -> Json:
+    """Whether an entry is witnessed; else it is recorded."""
+    return {"witnessed": state.is_witnessed(*reader.find(leaf))}
+
+
 def _firing(decision: Decision) -> Json:
     firing = decision.firing
     return {
         "rule": firing.rule,
+        "key": decision.key,
         "final": decision.final,
         "at": _moment(firing.moment),
-        "effects": as_json(firing.effects),
+        "effects": as_json(decision.effects),
+        "corrected": _corrected(decision),
         "rests_on": as_json(firing.rests_on),
         "decision": decision.hash.hex(),
         "inputs": decision.inputs.hex(),
@@ -223,11 +299,59 @@ def _firing(decision: Decision) -> Json:
     }
 
 
-def _due(agreement: Agreement, due: AmountDue) -> Json:
+def _corrected(decision: Decision) -> Json | None:
+    """What stood before it was corrected, by whom and why."""
+    correction = decision.correction
+    if correction is None:
+        return None
+    return {
+        "effects": as_json(decision.firing.effects),
+        "by": list(correction.organizations),
+        "text": correction.text,
+        "at": _moment(correction.moment),
+    }
+
+
+def _deadline(deadline: DeadlineView) -> Json:
+    return {
+        "name": deadline.name,
+        "key": None if deadline.key is None else format_value(deadline.key),
+        "at": format_value(deadline.at),
+        "closes_from": format_time(deadline.due_ms),
+        "closed": _moment(deadline.closed),
+    }
+
+
+def shown_obligation(agreement: Agreement, obliged: Obliged) -> Json:
+    """A duty, permission or prohibition."""
+    return {
+        "agreement": agreement.contract.agreement.hex(),
+        "name": agreement.contract.document.name,
+        "rule": obliged.rule,
+        "key": obliged.key,
+        "kind": obliged.duty,
+        "of": obliged.of,
+        "to": obliged.to,
+        "act": obliged.act,
+        "amount": obliged.amount,
+        "by": obliged.by,
+        "survives": obliged.survives,
+        "standing": obliged.standing,
+        "final": obliged.final,
+        "decision": obliged.decision.hex(),
+    }
+
+
+def shown_due(agreement: Agreement, due: AmountDue) -> Json:
+    """An amount due."""
     return {
         "agreement": agreement.contract.agreement.hex(),
         "name": agreement.contract.document.name,
         "rule": due.rule,
+        "key": due.key,
+        "kind": "due",
+        "as": due.name,
+        "standing": due.standing,
         "from": due.payer,
         "to": due.payee,
         "amount": due.amount,

@@ -50,6 +50,7 @@ def list_entries(
     return {
         "origin": origin,
         "size": size,
+        "quarantined": origin in state.quarantined,
         "from": start,
         "next": end if entries and end < size else None,
         "entries": [_show(state, origin, data, payloads.get(start + i)) for i, data in enumerate(entries)],
@@ -83,6 +84,7 @@ def _show(state: State, origin: str, data: bytes, payload: bytes | None) -> Json
         "size": entry.size,
         "commit": entry.commit.hex(),
         "witnessed": state.is_witnessed(origin, entry.seq),
+        "quarantined": origin in state.quarantined,
         "statement": None,
     }
     if payload is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ledger.members.network import network_words
 from ledger.members.people import Person, key_id
 from node.state import State
+from node.views.evidence import quarantined_of
 from node.views.values import Json, format_time
 
 
@@ -47,17 +48,16 @@ def show_member(state: State, organization: str) -> Json:
         "organization": organization,
         "title": member.title,
         "origin": origin,
-        "vkey": roster.log_key(organization).text,
+        "vkey": roster.log_key(origin).text,
         "witness_vkey": roster.witness_key(organization).text,
         "witnesses": list(roster.witnesses(organization)),
         "node_key": member.keys.node.hex(),
         "url": address.url if address else None,
         "has_certificate": bool(address and address.certificate),
         "entries_here": head.copy.size if head else 0,
-        "quarantined": origin in state.quarantined,
-        "people": [
-            _person(person) for grants in roster.people_of(organization).values() for person in grants[-1:]
-        ],
+        "quarantined": bool(quarantined_of(state, [organization])),
+        "discredited": roster.is_discredited(organization),
+        "people": [_person(person) for grants in roster.people_of(origin).values() for person in grants[-1:]],
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ledger.log.checkpoint import parse_checkpoint
 from ledger.log.note import parse_note
 from ledger.members.witnessing import cosigners
+from node.evidence import accusers_of_own
 from node.state import Head, State
 from node.store.reader import Reader
 from node.views.agreements import waiting_for
@@ -22,6 +23,8 @@ def show_status(reader: Reader, state: State, book: AgreementBook) -> Json:
         "copies": [
             show_head(state, state.heads[origin]) for origin in sorted(state.heads) if origin != state.origin
         ],
+        "discredited": [name for name in sorted(state.roster.members) if state.roster.is_discredited(name)],
+        "accused_by": accusers_of_own(reader, state),
         "waiting": waiting_for(reader, state, book),
     }
 
@@ -46,4 +49,5 @@ def show_head(state: State, head: Head) -> Json:
         },
         "witnesses_needed": state.roster.witnesses_needed(organization),
         "quarantined": origin in state.quarantined,
+        "ended_at": end.size if (end := state.roster.end_of(origin)) else None,
     }
