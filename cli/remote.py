@@ -1,13 +1,16 @@
 """A node's public side as `tally verify` reads it: its list of logs, and their tiles.
 
 Nothing that it says is believed: keys come from a home or a vkey, or it is said that they came from the
-node itself. Answers have limits, no compression is accepted and no redirect followed.
+node itself. Answers have limits of bytes and of time, no compression is accepted and no redirect followed.
+Where a network keeps tiles to its members, requests are signed as those between nodes (docs/format.md,
+section 8).
 """
 
 from __future__ import annotations
 
 import json
 import ssl
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +24,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cli.sources import check_length
 from ledger.errors import MalformedError, MissingError, UnavailableError, UsageError, short
 from ledger.log.note import VerifierKey, parse_vkey
+from ledger.members.roster import Roster
+from node.signing import sign_request
 from node.tls import client_context
 
 TIMEOUT_S = 20.0
+FILE_TIMEOUT_S = 60.0
+"""For one file as a whole, so that nobody answers by a byte now and then."""
 MAX_LIST_BYTES = 1024 * 1024
 MAX_LOGS = 1000
 
@@ -37,36 +44,56 @@ class Listed:
     path: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks whom, by the origins of both, and the seed of the node key that says so."""
+
+    sender: str
+    recipient: str
+    seed: bytes = field(repr=False)
+
+    def headers(self, url: str) -> dict[str, str]:
+        """What a request for an address carries, for a minute from now."""
+        return sign_request(
+            seed=self.seed,
+            sender=self.sender,
+            recipient=self.recipient,
+            method="GET",
+            path=urlsplit(url).path,
+            query="",
+            body=b"",
+            now_s=int(time.time()),
+        )
+
+
 @dataclass(slots=True, eq=False)
 class HttpFetch:
-    """Files below an address; `certificate` (DER) is the one the node must show, None takes any."""
+    """Files below an address; `certificate` (DER) is the one the node must show, None takes any; `caller`
+    signs the requests, where somebody has to."""
 
     base: str
     certificate: bytes | None = None
+    caller: Caller | None = None
     _client: httpx.Client | None = field(default=None, repr=False)
 
-    def __reduce__(self) -> tuple[Callable[..., HttpFetch], tuple[str, bytes | None]]:
-        return HttpFetch, (self.base, self.certificate)
+    def __reduce__(self) -> tuple[Callable[..., HttpFetch], tuple[str, bytes | None, Caller | None]]:
+        return HttpFetch, (self.base, self.certificate, self.caller)
 
     def __call__(self, path: str, max_bytes: int, /) -> bytes:
         """The bytes of a file below the address."""
         url = self.base.rstrip("/") + path
+        headers = self.caller.headers(url) if self.caller else {}
+        until = time.monotonic() + FILE_TIMEOUT_S
         try:
-            with self._opened().stream("GET", url) as answer:
-                if answer.status_code == httpx.codes.NOT_FOUND:
-                    raise MissingError(url, found="404", expected="a file of the log")
-                if answer.status_code != httpx.codes.OK:
-                    raise UnavailableError(
-                        url,
-                        found=f"status {answer.status_code}",
-                        expected="200",
-                        action="ask whether the network lets outsiders read tiles",
-                    )
+            with self._opened().stream("GET", url, headers=headers) as answer:
+                _check_status(answer.status_code, url)
                 data = bytearray()
                 for chunk in answer.iter_raw():
                     data += chunk
                     check_length(len(data), max_bytes, url)
-        except httpx.HTTPError as error:
+                    if time.monotonic() > until:
+                        raise httpx.ReadTimeout(f"no whole answer within {FILE_TIMEOUT_S:.0f} s")
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise UnavailableError(
                 url,
                 found=str(error) or type(error).__name__,
@@ -77,7 +104,7 @@ class HttpFetch:
 
     def below(self, path: str) -> HttpFetch:
         """Files below a path of this address, over the same connection."""
-        return HttpFetch(self.base.rstrip("/") + path, self.certificate, self._opened())
+        return HttpFetch(self.base.rstrip("/") + path, self.certificate, self.caller, self._opened())
 
     def close(self) -> None:
         """Close the connection."""
@@ -116,6 +143,12 @@ def read_logs(fetch: HttpFetch) -> list[Listed]:
     return listed
 
 
+def member_at(base: str, roster: Roster | None) -> str | None:
+    """The member of the network that recorded this address."""
+    known = roster.addresses.items() if roster else ()
+    return next((name for name, at in known if at.url and at.url.rstrip("/") == base.rstrip("/")), None)
+
+
 def is_address(target: str) -> bool:
     """Whether a target is an address of a node."""
     return target.startswith(("https://", "http://"))
@@ -148,6 +181,18 @@ def read_certificate(path: Path) -> bytes:
     except ValueError as error:
         raise UsageError(str(path), found="no certificate", expected="PEM or DER") from error
     return certificate.public_bytes(Encoding.DER)
+
+
+def _check_status(status: int, url: str) -> None:
+    if status == httpx.codes.NOT_FOUND:
+        raise MissingError(url, found="404", expected="a file of the log")
+    if status != httpx.codes.OK:
+        raise UnavailableError(
+            url,
+            found=f"status {status}",
+            expected="200",
+            action="ask whether the network lets outsiders read tiles; a member reads them with --home",
+        )
 
 
 def _context(certificate: bytes | None) -> ssl.SSLContext:

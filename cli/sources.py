@@ -11,15 +11,23 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
 from ledger.audit.source import KeptNote, plan_ranges
 from ledger.errors import MalformedError, MissingError, TallyError, UnavailableError
 from ledger.log.checkpoint import parse_checkpoint
+from ledger.log.entry import SALT_BYTES
 from ledger.log.note import MAX_NOTE_BYTES, parse_note
 from ledger.log.tile import MAX_BUNDLE_ENTRY_BYTES, TILE_BYTES, TILE_HASHES, entries_path, tile_path
 from ledger.log.tree import HASH_BYTES
+
+MIN_ROW_BYTES = 64
+"""No row with an entry takes less."""
+
+MAX_TILE_ENTRIES = 2**32
+"""Of a log in tiles are read: one that claims more would only keep the auditor busy."""
 
 FEW = 100
 """How many strays are named."""
@@ -115,6 +123,21 @@ class StoredLog:
             min(end, self.moment.end),
         )
 
+    def entry_run(self, start: int, end: int) -> list[bytes] | None:
+        """Entries of a run without a gap."""
+        end = min(end, self.moment.end)
+        sql = f"SELECT entry FROM entry_{self.number} WHERE seq >= ? AND seq < ? ORDER BY seq"
+        return self._run(sql, start, end)
+
+    def payload_run(self, start: int, end: int) -> list[bytes] | None:
+        """Salt and payload, joined, of a run without a gap."""
+        # Joined, a byte could have moved from the salt to the payload.
+        sql = (
+            f"SELECT salt || payload FROM payload_{self.number} "
+            f"WHERE seq >= ? AND seq < ? AND length(salt) = {SALT_BYTES} ORDER BY seq"
+        )
+        return self._run(sql, start, end)
+
     def notes(self) -> list[KeptNote]:
         """The notes that the home keeps."""
         return list(self.moment.notes)
@@ -148,6 +171,11 @@ class StoredLog:
             self._connection.close()
             self._connection = None
 
+    def _run(self, sql: str, start: int, end: int) -> list[bytes] | None:
+        """A column of bytes for each of these positions, each of which occurs at most once."""
+        values = list(chain.from_iterable(self._rows(sql, start, end)))
+        return values if len(values) == end - start and set(map(type, values)) == {bytes} else None
+
     def _rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         if self._connection is None:
             self._connection = open_database(self.path)
@@ -157,8 +185,19 @@ class StoredLog:
 def read_moment(connection: sqlite3.Connection, path: Path, number: int) -> Moment:
     """What a database holds of a log, as the connection sees it."""
     entry, payload = f"entry_{number}", f"payload_{number}"
-    count, highest = read_rows(connection, path, f"SELECT count(*), max(seq) FROM {entry}")[0]
+    highest = read_rows(connection, path, f"SELECT max(seq) FROM {entry}")[0][0]
     end = 0 if highest is None else min(highest + 1, 2**63 - 1)
+    sql = "SELECT size, note, proof FROM checkpoint WHERE log = ? ORDER BY size"
+    notes = [
+        KeptNote(size=size, note=note, proof=proof)
+        for size, note, proof in read_rows(connection, path, sql, number)
+    ]
+    # Counting takes long. Where a note names the size, and the file has room for so much, the ranges tell
+    # what is missing.
+    if notes and notes[-1].size == end and end * MIN_ROW_BYTES <= _file_bytes(path):
+        count = end
+    else:
+        count = read_rows(connection, path, f"SELECT count(*) FROM {entry}")[0][0]
     ranges = plan_ranges(count)
     room = ranges[-1].end if ranges else 0
     strays = (
@@ -168,16 +207,20 @@ def read_moment(connection: sqlite3.Connection, path: Path, number: int) -> Mome
             (f"SELECT seq FROM {payload} WHERE seq < 0 OR seq >= ? LIMIT ?", min(end, room)),
         )
     )
-    sql = "SELECT size, note, proof FROM checkpoint WHERE log = ? ORDER BY size"
-    rows = read_rows(connection, path, sql, number)
     stray_entries, stray_payloads = map(tuple, strays)
     return Moment(
         count=count,
         end=end,
-        notes=tuple(KeptNote(size=size, note=note, proof=proof) for size, note, proof in rows),
+        notes=tuple(notes),
         stray_entries=stray_entries,
         stray_payloads=stray_payloads,
     )
+
+
+def _file_bytes(path: Path) -> int:
+    """How large a database is with what was committed and not yet moved into it."""
+    journal = path.with_name(f"{path.name}-wal")
+    return path.stat().st_size + (journal.stat().st_size if journal.exists() else 0)
 
 
 class Fetch(Protocol):
@@ -305,11 +348,15 @@ def open_tiles(fetch: Fetch, where: str, more_notes: Sequence[KeptNote] = ()) ->
     """The log whose checkpoint stands at this place.
 
     Raises:
-        MissingError, UnavailableError: there is no checkpoint.
+        MissingError, UnavailableError: there is no checkpoint, or one of a log too large to be read.
         MalformedError: it is none.
     """
     note = fetch("/checkpoint", MAX_NOTE_BYTES)
     head = parse_checkpoint(parse_note(note, where).text, where)
+    if head.size > MAX_TILE_ENTRIES:
+        raise UnavailableError(
+            where, found=f"a head of size {head.size}", expected=f"at most {MAX_TILE_ENTRIES} entries"
+        )
     return TileLog(fetch, head.origin, head.size, note, tuple(more_notes))
 
 

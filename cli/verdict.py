@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cli.call import plural
+from cli.call import one_line, plural
 from ledger.audit.finding import Finding, Unchecked
 from ledger.audit.report import NO_LEDGER_CAN_TELL, Report
 from ledger.errors import short
 
-_VERDICTS = {
+VERDICTS = {
     None: "Everything that could be checked holds.",
     "invalid": "Not everything holds.",
     "fork": "Two histories were signed: a fork.",
@@ -18,7 +18,7 @@ _VERDICTS = {
     "rollback": "It is older than it was: a rollback.",
 }
 
-_PARTLY = "Nothing wrong was found, but not everything that should be there could be checked."
+PARTLY = "Nothing wrong was found, but not everything that should be there could be checked."
 
 
 def report_value(report: Report, code: int) -> dict[str, Any]:
@@ -47,13 +47,13 @@ def report_value(report: Report, code: int) -> dict[str, Any]:
 
 def report_lines(report: Report) -> Iterator[str]:
     """A report as text: what was checked, what was found, what could not be checked."""
-    yield f"Checked {report.target}:"
+    yield f"Checked {one_line(report.target)}:"
     for text in report.checked:
-        yield f"  {text}"
+        yield f"  {one_line(text)}"
     for log in report.logs:
         root = f"root {short(log.root, 16)}" if log.root else "root unknown"
         yield f"  log {log.origin}: {plural(log.size, 'entry', 'entries')}, {root}"
-    yield f"  {_counted(report)}"
+    yield f"  {counted(report)}"
     for finding in report.findings:
         yield from _finding_lines(finding)
     if report.more:
@@ -65,10 +65,11 @@ def report_lines(report: Report) -> Iterator[str]:
     yield "No ledger can tell:"
     for text in NO_LEDGER_CAN_TELL:
         yield f"  {text}"
-    yield _VERDICTS[report.sort] if report.findings or report.is_whole else _PARTLY
+    yield VERDICTS[report.sort] if report.findings or report.is_whole else PARTLY
 
 
-def _counted(report: Report) -> str:
+def counted(report: Report) -> str:
+    """How much was checked."""
     counts = report.counts
     parts = [
         plural(counts.entries, "entry", "entries"),
@@ -95,7 +96,7 @@ def _finding_value(finding: Finding) -> dict[str, Any]:
 
 
 def _finding_lines(finding: Finding) -> Iterator[str]:
-    yield f"✗ {finding.where or 'home'}: {finding.found}"
+    yield f"✗ {one_line(finding.where or 'home')}: {one_line(finding.found)}"
     for word, text in (
         ("expected", finding.expected),
         ("signed by", finding.signer),
@@ -103,9 +104,9 @@ def _finding_lines(finding: Finding) -> Iterator[str]:
         ("code", finding.code),
     ):
         if text:
-            yield f"    {word + ':':<10} {text}"
+            yield f"    {word + ':':<10} {one_line(text)}"
 
 
 def _unchecked_line(item: Unchecked) -> str:
     place = f" ({item.log}{'' if item.first is None else f' entry {item.first}'})" if item.log else ""
-    return f"{item.what}{f': {item.count}' if item.count > 1 else ''}{place}"
+    return one_line(f"{item.what}{f': {item.count}' if item.count > 1 else ''}{place}")

@@ -1,6 +1,6 @@
 """One range of a log's entries: form, position, chain, and its part of the tree.
 
-The fast way compares whole batches (`check_entries`). Where something does not fit, the range is examined
+The fast way compares whole batches (`read_run`). Where something does not fit, the range is examined
 entry by entry. Each entry's hash stands in the entry after it, so the chain itself says what a changed
 entry's hash was, and the tree can be computed with that: if its root is the signed one, everything else is
 as it was signed, and exactly the named entry was changed.
@@ -18,13 +18,13 @@ entry names: if everything else fits and the root does not, it is the last that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from ledger.audit.finding import Finding, Findings, finding_of
-from ledger.audit.source import LogSource, Range
+from ledger.audit.source import BulkSource, LogSource, Range, Run
 from ledger.errors import TallyError, short
-from ledger.log.entry import HASH_BYTES, Entry, check_entries, format_entry, leaf_hash, parse_entry
+from ledger.log.entry import HASH_BYTES, Entry, format_entry, leaf_hash, parse_entry, read_run
 from ledger.log.intake import OPENING_KIND
 from ledger.log.origin import parse_origin
 from ledger.log.tree import Frontier
@@ -57,11 +57,12 @@ class Chain:
     """What a range holds. `entries` are those that are whole and in their place, by position.
 
     `top` is the position after the last of them; `leaves` the hashes from the range's start to `top`, as
-    they were signed as far as that is known, or None where one is unknown.
+    they were signed as far as that is known, or None where one is unknown; `kinds` those that occur.
     """
 
     top: int
     entries: Mapping[int, bytes]
+    kinds: Set[str]
     leaves: Sequence[bytes] | None
     levels: Sequence[Sequence[bytes]] = ()
     frontier: Frontier | None = None
@@ -77,17 +78,14 @@ def read_chain(source: LogSource, span: Range, network: bytes | None) -> Chain:
     The link into the range and the one out of it are looked at here as well, so that ranges need not wait
     for each other.
     """
-    rows = source.entries(max(0, span.start - 1), span.end + 1)
-    chain = _read_whole(source, span, rows, network)
+    chain = _read_whole(source, span, network)
     if chain is None:
         chain = _examine(source, span, network)
     if chain.leaves is not None:
         chain.frontier, chain.levels = Frontier().grow(chain.leaves)
-    # One search through all bytes spares a look at each entry where there is nothing to find.
-    joined = b"".join(chain.entries.values())
-    if span.start == 0 or _OPENING in joined:
+    if span.start == 0 or OPENING_KIND in chain.kinds:
         _check_openings(source.origin, chain)
-    if any(marker in joined for marker in _TIMED):
+    if _TIMED_KINDS & chain.kinds:
         _check_times(source.origin, chain)
     return chain
 
@@ -120,19 +118,29 @@ def changed_entry(origin: str, seq: int, found: bytes, expected: bytes | None) -
     )
 
 
-def _read_whole(
-    source: LogSource, span: Range, rows: Sequence[tuple[int, bytes]], network: bytes | None
-) -> Chain | None:
+def _read_run(source: LogSource, start: int, end: int) -> list[bytes] | None:
+    """The entries from `start` on, or None where there is a gap in them."""
+    if isinstance(source, BulkSource):
+        run = source.entry_run(start, end)
+        if run is not None:
+            return run
+    rows = source.entries(start, end)
+    if [seq for seq, _ in rows] != list(range(start, start + len(rows))):
+        return None
+    return [entry for _, entry in rows]
+
+
+def _read_whole(source: LogSource, span: Range, network: bytes | None) -> Chain | None:
     """The range if nothing is wrong with it, or None."""
     first = max(0, span.start - 1)
-    if [seq for seq, _ in rows] != list(range(first, first + len(rows))):
+    data = _read_run(source, first, span.end + 1)
+    if data is None:
         return None
-    data = [entry for _, entry in rows]
     before = data[: span.start - first]
     inside = data[len(before) : span.end - first]
     after = data[span.end - first :]
     if not inside or len(before) != span.start - first:
-        return None if rows or span.start == 0 else Chain(top=span.start, entries={}, leaves=[])
+        return None if data or span.start == 0 else Chain(top=span.start, entries={}, kinds=set(), leaves=[])
     try:
         first_prev = parse_entry(inside[0]).prev
         if span.start == 0:
@@ -141,14 +149,19 @@ def _read_whole(
                 return None
         else:
             prev = leaf_hash(before[0])
-        leaves = check_entries(source.origin, inside, start=span.start, prev=prev)
-        if after and parse_entry(after[0]).prev != leaves[-1]:
+        run = read_run(source.origin, inside, start=span.start, prev=prev)
+        if after and parse_entry(after[0]).prev != run.hashes[-1]:
             return None
     except TallyError:
         return None
     top = span.start + len(inside)
-    entries = dict(zip(range(span.start, top), inside, strict=True))
-    return Chain(top=top, entries=entries, leaves=leaves, first_prev=first_prev)
+    return Chain(
+        top=top,
+        entries=Run(span.start, inside),
+        kinds=run.kinds,
+        leaves=run.hashes,
+        first_prev=first_prev,
+    )
 
 
 @dataclass(slots=True)
@@ -248,7 +261,12 @@ def _examine(source: LogSource, span: Range, network: bytes | None) -> Chain:
     top = max([span.start - 1, *inside, *broken]) + 1
     if any(seq >= span.end for seq in window.parsed):
         top = span.end
-    chain = Chain(top=top, entries={seq: window.data[seq] for seq in inside}, leaves=None)
+    chain = Chain(
+        top=top,
+        entries={seq: window.data[seq] for seq in inside},
+        kinds={window.parsed[seq].kind for seq in inside},
+        leaves=None,
+    )
     leaves: list[bytes | None] = []
     for seq in range(span.start, top):
         finding = _verdict(window, seq)

@@ -26,20 +26,29 @@ class Sort(enum.StrEnum):
 
 
 CODES: dict[str, Sort] = {
+    "bundle-form": Sort.INVALID,
+    "bundle-link": Sort.INVALID,
+    "bundle-network": Sort.INVALID,
+    "bundle-proof": Sort.INVALID,
     "chain-changed": Sort.INVALID,
     "chain-malformed": Sort.INVALID,
     "chain-misplaced": Sort.INVALID,
     "chain-missing": Sort.GAP,
     "chain-opening": Sort.INVALID,
+    "copy-fork": Sort.FORK,
     "counted-time": Sort.INVALID,
     "database-damaged": Sort.INVALID,
     "database-log": Sort.INVALID,
     "database-table": Sort.INVALID,
+    "database-witness": Sort.INVALID,
+    "decision-differs": Sort.INVALID,
+    "decision-parties": Sort.INVALID,
     "document-form": Sort.INVALID,
     "event-form": Sort.INVALID,
     "event-hash": Sort.INVALID,
     "evidence-fork": Sort.FORK,
     "evidence-unproven": Sort.INVALID,
+    "evidence-witness": Sort.FORK,
     "head-fork": Sort.FORK,
     "head-older": Sort.ROLLBACK,
     "head-signature": Sort.INVALID,
@@ -52,9 +61,13 @@ CODES: dict[str, Sort] = {
     "note-missing": Sort.INVALID,
     "note-place": Sort.INVALID,
     "note-proof": Sort.INVALID,
+    "note-quorum": Sort.INVALID,
     "note-root": Sort.INVALID,
     "note-signature": Sort.INVALID,
     "note-stranger": Sort.INVALID,
+    "note-superseded": Sort.INVALID,
+    "opening-pin": Sort.INVALID,
+    "opening-recovery": Sort.INVALID,
     "payload-changed": Sort.INVALID,
     "payload-form": Sort.INVALID,
     "payload-lost": Sort.INVALID,
@@ -63,7 +76,11 @@ CODES: dict[str, Sort] = {
     "place-changed": Sort.INVALID,
     "place-older": Sort.ROLLBACK,
     "receipt": Sort.INVALID,
+    "rotation": Sort.INVALID,
+    "range-root": Sort.INVALID,
     "tile-differs": Sort.INVALID,
+    "time-early": Sort.INVALID,
+    "time-late": Sort.INVALID,
 }
 """Every code, with what it comes to."""
 
@@ -110,17 +127,27 @@ class Unchecked:
 
 @dataclass(slots=True)
 class Findings:
-    """A list that stops growing: the first `MAX_FINDINGS`, and how many came after."""
+    """A list that stops growing: the first `MAX_FINDINGS`, and how many came after.
+
+    What comes later and is graver takes the place of what is merely invalid: many small faults hide no fork.
+    """
 
     listed: list[Finding] = field(default_factory=list)
     more: int = 0
 
     def add(self, finding: Finding) -> None:
         """Take one more."""
-        if len(self.listed) < MAX_FINDINGS:
-            self.listed.append(finding)
-        else:
+        if len(self.listed) >= MAX_FINDINGS:
             self.more += 1
+            mild = None if finding.sort is Sort.INVALID else self._last_mild()
+            if mild is None:
+                return
+            self.listed.pop(mild)
+        self.listed.append(finding)
+
+    def _last_mild(self) -> int | None:
+        places = range(len(self.listed) - 1, -1, -1)
+        return next((place for place in places if self.listed[place].sort is Sort.INVALID), None)
 
     def replace(self, finding: Finding) -> None:
         """Take one more in the place of that at the position before it."""

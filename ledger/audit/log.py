@@ -10,7 +10,7 @@ signed notes, and what statements say about members, in order of position.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
@@ -23,12 +23,14 @@ from ledger.audit.chain import (
     read_chain,
 )
 from ledger.audit.finding import Finding, Findings, Unchecked
+from ledger.audit.later import Later, Read, judge_later
 from ledger.audit.members import Heads, Known, Standing, take_statement
-from ledger.audit.notes import NotesAudit, check_roots, check_signatures, other_root
+from ledger.audit.notes import NotesAudit, Stranger, check_roots, check_signatures, other_root
 from ledger.audit.payloads import Rule
-from ledger.audit.ranges import Depth, RangeResult, check_range
+from ledger.audit.ranges import Depth, RangeResult, RangeWork
 from ledger.audit.rules import RULES
-from ledger.audit.source import RANGE_ENTRIES, KeptNote, LogSource, Range, plan_ranges
+from ledger.audit.source import RANGE_ENTRIES, KeptNote, LogSource, Range, plan_ranges, read_statement
+from ledger.audit.times import Bounds, is_bounded
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.entry import leaf_hash
 from ledger.log.tree import Frontier
@@ -38,9 +40,7 @@ from ledger.members.roster import Roster
 class Run(Protocol):
     """How ranges are worked through: `map`, or something that gives the same in the same order."""
 
-    def __call__(
-        self, work: Callable[[Range], RangeResult], ranges: Iterable[Range], /
-    ) -> Iterable[RangeResult]:
+    def __call__(self, work: RangeWork, ranges: Iterable[Range], /) -> Iterable[RangeResult]:
         """The results, in the order of the ranges."""
 
 
@@ -74,8 +74,11 @@ class LogAudit:
     unchecked: tuple[Unchecked, ...]
     roster: Roster | None = None
     heads: Heads = field(default_factory=Heads)
+    strangers: tuple[Stranger, ...] = ()
     roots: Mapping[int, bytes] = field(default_factory=dict)
     """Roots at the sizes of signed notes, and at those that were asked for."""
+    later: Later | None = None
+    """What is to be judged when every log was read; None where it is done."""
 
 
 def audit_log(
@@ -87,7 +90,30 @@ def audit_log(
     sizes: Iterable[int] = (),
     progress: Callable[[int], None] = lambda entries: None,
 ) -> LogAudit:
-    """Check everything that can be checked of one log.
+    """Check everything that can be checked of one log by itself; see `read_log`."""
+    audit = read_log(source, known, run=run, rules=rules, sizes=sizes, progress=progress)
+    return judged(audit, audit.roster, partial(read_statement, source))
+
+
+def judged(audit: LogAudit, roster: Roster | None, read: Read) -> LogAudit:
+    """An audit with what is judged last, by these members."""
+    if audit.later is None:
+        return audit
+    findings, unchecked = judge_later(audit.later, roster, read)
+    audit.findings.extend(findings)
+    return replace(audit, unchecked=(*audit.unchecked, *unchecked), later=None)
+
+
+def read_log(
+    source: LogSource,
+    known: Known,
+    *,
+    run: Run = map,
+    rules: Mapping[str, Rule] | None = RULES,
+    sizes: Iterable[int] = (),
+    progress: Callable[[int], None] = lambda entries: None,
+) -> LogAudit:
+    """Check everything of one log but what is judged last.
 
     `rules` are those of statements by kind; None leaves payloads out. `sizes` are those of heads whose roots
     are wanted. `progress` hears of entries done.
@@ -98,8 +124,9 @@ def audit_log(
         network=known.network,
         sizes=tuple(sorted({*sizes, *(note.size for note in source.notes())})),
         rules=rules if source.holds_payloads else None,
+        timed=is_bounded(source.notes(), known.roster),
     )
-    for result in run(partial(check_range, source, depth), ranges):
+    for result in run(RangeWork(source, depth), ranges):
         joining.take(result)
         progress(result.present)
     return joining.finish(ranges, depth)
@@ -113,6 +140,7 @@ class _Joining:
         self._known = known
         self._with_payloads = rules is not None and source.holds_payloads
         self._standing = Standing(known=known, origin=source.origin)
+        self._bounds = Bounds(source.origin, sorted({note.size for note in source.notes()}))
         self._findings = Findings()
         self._counts = Counts()
         self._tops: Frontier | None = Frontier()
@@ -136,8 +164,21 @@ class _Joining:
                 at = result.times.first_at
                 self._findings.add(fallen_time(self._source.origin, at, result.times.first, self._time))
             self._time = max(result.times.last, self._time or 0)
+        claims = list(result.claims)
         for kept in result.payloads.kept:
-            take_statement(self._standing, kept, result.leaves[kept.seq], result.first_prev)
+            # What an entry recorded bounds the times of those after it.
+            while claims and claims[0].start <= kept.seq:
+                self._bounds.take_claims(claims.pop(0))
+            take_statement(
+                self._standing,
+                kept,
+                leaf=result.leaves[kept.seq],
+                time_ms=result.stated_ms[kept.seq],
+                network=result.first_prev,
+            )
+            self._bounds.take_kept(kept)
+        for left in claims:
+            self._bounds.take_claims(left)
         self._missing_payloads += result.present - result.payloads.checked
         self._unknown_kinds += result.payloads.unknown_kinds
         self._counts = self._counts.plus(
@@ -193,6 +234,7 @@ class _Joining:
         else:
             self._check_roots(kept, notes, tree, ranges, depth)
         self._findings.extend(notes.findings, notes.findings.more)
+        self._note_beyond()
         self._standing.finish()
         self._findings.extend(self._standing.findings, self._standing.findings.more)
         return LogAudit(
@@ -211,8 +253,26 @@ class _Joining:
             unchecked=(*unchecked, *self._standing.unchecked, *self._payloads_unchecked()),
             roster=self._standing.roster,
             heads=self._standing.heads,
+            strangers=tuple(notes.strangers),
             roots={size: frontier.root() for size, frontier in self._frontiers.items()},
+            later=Later(
+                bounds=self._bounds,
+                notes=kept,
+                evidence=self._standing.evidence,
+                more_evidence=self._standing.more_evidence,
+                cosigned=notes.cosigned,
+            ),
         )
+
+    def _note_beyond(self) -> None:
+        """Say what lies beyond the pin at which a later log ended this one."""
+        roster, origin = self._standing.roster, self._source.origin
+        end = roster.end_of(origin) if roster else None
+        if end is not None and self._size > end.size:
+            text = "entries beyond the end of the log, which a later one pinned: they count for nothing"
+            self._standing.unchecked.append(
+                Unchecked(what=text, log=origin, count=self._size - end.size, first=end.size, harmless=True)
+            )
 
     def _payloads_unchecked(self) -> list[Unchecked]:
         origin = self._source.origin

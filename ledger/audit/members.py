@@ -5,25 +5,32 @@ Statements are taken in the order of their positions. The founder's log comes fi
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
 from ledger.audit.finding import Finding, Findings, Unchecked, finding_of
+from ledger.audit.keys import judge_opening, judge_rotation
 from ledger.audit.notes import NoteKeys
 from ledger.audit.payloads import Kept, read_kept
 from ledger.errors import ForbiddenError, InvalidError, TallyError, short
 from ledger.log.checkpoint import Checkpoint, parse_checkpoint
-from ledger.log.evidence import check_fork
-from ledger.log.note import ED25519, VerifierKey, check_note, parse_note
-from ledger.log.origin import parse_origin
+from ledger.log.note import ED25519, Note, VerifierKey, check_note, parse_note
+from ledger.log.origin import format_origin, parse_origin
 from ledger.log.statement import Statement
+from ledger.members.evidence import EVIDENCE_KINDS
+from ledger.members.folding import ROSTER_KINDS, Folding, fold_roster
 from ledger.members.network import network_id
 from ledger.members.people import check_person_signatures
-from ledger.members.roster import ROSTER_KINDS, Member, Roster, fold_roster
+from ledger.members.roster import Member, Roster
+from ledger.members.rotation import KIND as ROTATION_KIND
 
 MAX_HEADS = 4096
 """Heads of one partner's log, as others recorded them, that are held against its entries."""
+
+MAX_EVIDENCE = 4096
+"""Statements of one log that record evidence and are judged; there is one for each accused."""
 
 _ASK = "ask the organization to explain, and rely on nothing that rests on this"
 
@@ -59,19 +66,27 @@ class SeenHead:
 
 @dataclass(slots=True)
 class Heads:
-    """Heads of other logs that were recorded, each once; the newest where there are too many."""
+    """Heads of other logs that were recorded, each once; of each log the newest where there are too many.
+
+    A log's own record of itself is none: so nobody crowds out what others recorded of it, or of another.
+    """
 
     listed: dict[tuple[str, int, bytes], SeenHead] = field(default_factory=dict)
+    _of: dict[str, deque[tuple[str, int, bytes]]] = field(default_factory=dict)
+    unknown: list[tuple[SeenHead, Note]] = field(default_factory=list)
+    """Those under no key of their log that is known yet: it may rotate its key in entries that come later."""
     left_out: int = 0
 
     def add(self, seen: SeenHead) -> None:
         """Take one more."""
         key = (seen.head.origin, seen.head.size, seen.head.root)
-        if key in self.listed:
+        if key in self.listed or seen.log == seen.head.origin:
             return
-        if len(self.listed) >= MAX_HEADS:
-            self.listed.pop(next(iter(self.listed)))
+        keys = self._of.setdefault(seen.head.origin, deque())
+        if len(keys) >= MAX_HEADS:
+            self.listed.pop(keys.popleft())
             self.left_out += 1
+        keys.append(key)
         self.listed[key] = seen
 
 
@@ -91,6 +106,10 @@ class Standing:
     findings: Findings = field(default_factory=Findings)
     unchecked: list[Unchecked] = field(default_factory=list)
     heads: Heads = field(default_factory=Heads)
+    evidence: dict[int, int] = field(default_factory=dict)
+    """Positions of statements that record evidence, with the times of their entries: judged at the end, since
+    whose key it was may stand in a log that is read later."""
+    more_evidence: int = 0
 
     def __post_init__(self) -> None:
         self.roster = self.known.roster
@@ -110,10 +129,13 @@ class Standing:
         roster = self.roster
         if roster is None:
             return NoteKeys(log=self.known.vkey, closed=self.known.closed)
-        keys = map(roster.witness_key, roster.members)
+        is_known = self.origin in roster.logs(self.organization)
+        end = roster.end_of(self.origin)
         return NoteKeys(
-            log=roster.log_key(self.organization) if self.member else self._opened_key(),
-            witnesses={key.name: key for key in keys},
+            log=None if is_known else self._opened_key(),
+            eras=roster.log_keys(self.origin) if is_known else (),
+            roster=roster,
+            end=end.size if end else None,
             closed=self.known.closed and not self.unsure,
         )
 
@@ -140,6 +162,13 @@ class Standing:
                     )
                 )
 
+    def take_evidence(self, seq: int, time_ms: int) -> None:
+        """Note a statement that records evidence."""
+        if len(self.evidence) < MAX_EVIDENCE:
+            self.evidence[seq] = time_ms
+        else:
+            self.more_evidence += 1
+
     def _opened_key(self) -> VerifierKey | None:
         """Of a home whose organization is not admitted yet, the key that its log was opened with."""
         if not self.known.own or self.opened is None:
@@ -148,6 +177,11 @@ class Standing:
 
     def finish(self) -> None:
         """What is left when all statements were taken."""
+        if self.heads.left_out:
+            text = f"heads of others that it recorded, before the newest {MAX_HEADS} of each"
+            self.unchecked.append(
+                Unchecked(what=text, log=self.origin, count=self.heads.left_out, harmless=True)
+            )
         if self.unknown_people:
             text = "signatures of people who are not known here"
             self.unchecked.append(Unchecked(what=text, log=self.origin, count=self.unknown_people))
@@ -172,8 +206,13 @@ class Standing:
             self.unchecked.append(Unchecked(what=text, log=self.origin, count=self.lacking))
 
 
-def take_statement(standing: Standing, kept: Kept, leaf: bytes, network: bytes | None) -> None:
-    """Check one statement in its place, and let it change the roster."""
+def take_statement(
+    standing: Standing, kept: Kept, *, leaf: bytes, time_ms: int, network: bytes | None
+) -> None:
+    """Check one statement in its place, and let it change the roster.
+
+    `leaf` and `time_ms` are of its entry; `network` is what the first entry of its range names before it.
+    """
     statement = read_kept(kept, standing.origin)
     if kept.seq == 0:
         _take_opening(standing, statement, leaf, network)
@@ -181,12 +220,17 @@ def take_statement(standing: Standing, kept: Kept, leaf: bytes, network: bytes |
         _check_people(standing, kept.seq, statement)
     if statement.kind == "seen":
         _take_heads(standing, kept.seq, statement)
-    if statement.kind == "evidence":
-        _check_evidence(standing, kept.seq, statement)
+    if statement.kind in EVIDENCE_KINDS:
+        standing.take_evidence(kept.seq, time_ms)
+    if statement.kind == ROTATION_KIND and standing.roster is not None:
+        wrong = judge_rotation(standing.roster, standing.origin, kept.seq, statement)
+        if wrong is not None:
+            standing.findings.add(wrong)
     if statement.kind in ROSTER_KINDS and standing.roster is not None:
-        standing.roster = fold_roster(
-            standing.roster, origin=standing.origin, seq=kept.seq, leaf=leaf, statement=statement
+        folding = Folding(
+            origin=standing.origin, seq=kept.seq, leaf=leaf, time_ms=time_ms, statement=statement
         )
+        standing.roster = fold_roster(standing.roster, folding)
 
 
 def check_opening(statement: Statement, origin: str, roster: Roster, network: bytes | None) -> Member:
@@ -202,10 +246,15 @@ def check_opening(statement: Statement, origin: str, roster: Roster, network: by
             f"{where}.founding", found=f"network {short(founded)}", expected=short(roster.network)
         )
     opened = Member.of_opening(statement)
-    if roster.origin(opened.organization) != origin:
-        raise InvalidError(f"{where}.organization", found=opened.organization, expected=origin)
-    member = roster.members.get(opened.organization)
-    if member is not None and (opened.keys != member.keys or opened.title != member.title):
+    number = statement.body["number"]
+    named = format_origin(opened.organization, roster.network, number if isinstance(number, int) else 1)
+    if named != origin:
+        raise InvalidError(f"{where}.organization", found=f"the opening of {named}", expected=origin)
+    member = roster.members.get(opened.organization) if number == 1 else None
+    if member is None:
+        return opened
+    is_newest = roster.origin(opened.organization) == origin
+    if opened.keys != roster.log(origin).first or (is_newest and opened.title != member.title):
         raise InvalidError(
             f"{where}.keys", found="keys or a title of its own", expected="those that the network admitted"
         )
@@ -230,6 +279,11 @@ def _take_opening(standing: Standing, statement: Statement, leaf: bytes, network
     except TallyError as error:
         standing.findings.add(blame("member-opening", error))
         return
+    if parse_origin(standing.origin).number > 1:
+        wrong = judge_opening(standing.roster, standing.origin, statement, leaf)
+        if wrong is not None:
+            standing.findings.add(wrong)
+        return
     member = standing.member
     if member is not None and member.opening is not None and member.opening != leaf:
         other = InvalidError(
@@ -244,7 +298,7 @@ def _check_people(standing: Standing, seq: int, statement: Statement) -> None:
     if standing.roster is None:
         standing.unknown_people += len(statement.signatures)
         return
-    people = standing.roster.people_of(standing.organization)
+    people = standing.roster.people_of(standing.origin)
     try:
         check_person_signatures(people, origin=standing.origin, seq=seq, statement=statement)
         standing.person_signatures += len(statement.signatures)
@@ -273,9 +327,15 @@ def _take_heads(standing: Standing, seq: int, statement: Statement) -> None:
         try:
             note = parse_note(text, "head")
             head = parse_checkpoint(note.text, "head")
-            member = roster.members.get(parse_origin(head.origin).organization)
-            if member is not None:
-                check_note(note, roster.log_key(member.organization), f"head of {head.origin}")
+            is_known = head.origin in roster.logs(parse_origin(head.origin).organization)
+            if is_known:
+                key = roster.log_key(head.origin, head.size)
+                if not any(line.is_by(key) for line in note.signatures):
+                    standing.heads.unknown.append(
+                        (SeenHead(log=standing.origin, position=seq, head=head), note)
+                    )
+                    continue
+                check_note(note, key, f"head of {head.origin}")
         except TallyError as error:
             standing.findings.add(
                 finding_of(
@@ -288,40 +348,5 @@ def _take_heads(standing: Standing, seq: int, statement: Statement) -> None:
                 )
             )
             continue
-        if member is not None:
+        if is_known:
             standing.heads.add(SeenHead(log=standing.origin, position=seq, head=head))
-
-
-def _check_evidence(standing: Standing, seq: int, statement: Statement) -> None:
-    roster = standing.roster
-    if roster is None:
-        return
-    accused = statement.text("origin")
-    try:
-        vkey = roster.log_key(roster.member_of(accused).organization)
-        first, second = statement.texts("notes")
-        fork = check_fork(first, second, vkey, statement.hashes("proof"))
-    except TallyError as error:
-        standing.findings.add(
-            finding_of(
-                "evidence-unproven",
-                error,
-                log=standing.origin,
-                position=seq,
-                signer=standing.origin,
-                action="do not hold it against the accused log",
-            )
-        )
-        return
-    standing.findings.add(
-        Finding(
-            code="evidence-fork",
-            log=accused,
-            position=None,
-            place=f"size {fork.place}, as {standing.origin} entry {seq} proves",
-            found=f"two signed histories: {short(fork.first)}",
-            expected=f"one: {short(fork.second)}",
-            signer=accused,
-            action="rely on nothing of this log beyond the fork; keep the evidence",
-        )
-    )

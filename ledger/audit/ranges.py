@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from ledger.audit.chain import Chain, Reading, Times, read_chain
 from ledger.audit.finding import Finding, Findings
-from ledger.audit.payloads import PayloadCounts, Rule, check_payloads, note_lacking
-from ledger.audit.source import BATCH_ENTRIES, LogSource, Range
+from ledger.audit.payloads import PayloadCounts, Rule, check_payload_run, check_payloads, note_lacking
+from ledger.audit.source import BATCH_ENTRIES, BulkSource, LogSource, Range, Run
+from ledger.audit.times import Claims, may_be_seen, read_claims
 from ledger.errors import short
-from ledger.log.entry import leaf_hash
+from ledger.log.entry import leaf_hash, parse_entry
 from ledger.log.tile import TILE_HASHES, TILE_LEVELS
 from ledger.log.tree import HASH_BYTES, Frontier
 
@@ -18,11 +19,12 @@ from ledger.log.tree import HASH_BYTES, Frontier
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Depth:
     """What is looked at in a range: sizes at which the tree's frontier is wanted, and payloads by whose
-    rules, or None for entries and tree alone."""
+    rules, or None for entries and tree alone; `timed`: the times that entries claim."""
 
     network: bytes | None
     sizes: tuple[int, ...] = ()
     rules: Mapping[str, Rule] | None = None
+    timed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +39,34 @@ class RangeResult:
     other: Reading | None
     first_prev: bytes | None
     leaves: Mapping[int, bytes]
+    stated_ms: Mapping[int, int]
+    """The times of the entries whose statements are kept."""
     times: Times | None
+    claims: tuple[Claims, ...]
     payloads: PayloadCounts
     findings: Findings
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every entry of the range is here and nothing is wrong with it."""
+        count = self.span.end - self.span.start
+        return (
+            self.present == count == self.top - self.span.start
+            and self.other is None
+            and not (len(self.findings) or len(self.payloads.findings))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RangeWork:
+    """What is to be done with each range of a log. It can be handed to another process."""
+
+    source: LogSource
+    depth: Depth
+
+    def __call__(self, span: Range) -> RangeResult:
+        """Check one range by itself."""
+        return check_range(self.source, self.depth, span)
 
 
 def check_range(source: LogSource, depth: Depth, span: Range) -> RangeResult:
@@ -48,15 +75,15 @@ def check_range(source: LogSource, depth: Depth, span: Range) -> RangeResult:
     payloads = PayloadCounts()
     if depth.rules is not None:
         for start in range(span.start, chain.top, BATCH_ENTRIES):
-            end = min(start + BATCH_ENTRIES, span.end)
-            rows = source.payloads(start, end)
-            check_payloads(source.origin, chain.entries, rows, depth.rules, payloads)
-            if len(rows) < end - start:
-                batch = {seq: chain.entries[seq] for seq in range(start, end) if seq in chain.entries}
-                note_lacking(source.origin, batch, {row[0] for row in rows}, payloads)
+            _check_batch(
+                source, chain, Range(start, min(start + BATCH_ENTRIES, chain.top)), depth.rules, payloads
+            )
     _check_tiles(source, span, chain)
     inside = [size for size in depth.sizes if span.start < size <= chain.top]
     leaves = chain.leaves
+    # What a log recorded of its partners bounds the times of what comes after it.
+    cuts = [*depth.sizes, *(kept.seq + 1 for kept in payloads.kept if may_be_seen(kept))]
+    claims = read_claims(chain.entries, span.start, chain.top, cuts) if depth.timed else []
     return RangeResult(
         span=span,
         top=chain.top,
@@ -66,10 +93,30 @@ def check_range(source: LogSource, depth: Depth, span: Range) -> RangeResult:
         other=chain.other,
         first_prev=chain.first_prev,
         leaves={kept.seq: leaf_hash(chain.entries[kept.seq]) for kept in payloads.kept},
+        stated_ms={kept.seq: parse_entry(chain.entries[kept.seq]).time_ms for kept in payloads.kept},
         times=chain.times,
+        claims=tuple(claims),
         payloads=payloads,
         findings=chain.findings,
     )
+
+
+def _check_batch(
+    source: LogSource, chain: Chain, batch: Range, rules: Mapping[str, Rule], counts: PayloadCounts
+) -> None:
+    """Check the payloads of a part of the range that fits into memory with them."""
+    entries = chain.entries
+    if isinstance(entries, Run) and isinstance(source, BulkSource):
+        sealed = source.payload_run(batch.start, batch.end)
+        if sealed is not None:
+            run = entries.entries[batch.start - entries.start : batch.end - entries.start]
+            check_payload_run(source.origin, batch.start, run, sealed, rules, counts)
+            return
+    rows = source.payloads(batch.start, batch.end)
+    check_payloads(source.origin, entries, rows, rules, counts)
+    if len(rows) < batch.end - batch.start:
+        present = {seq: entries[seq] for seq in range(batch.start, batch.end) if seq in entries}
+        note_lacking(source.origin, present, {row[0] for row in rows}, counts)
 
 
 def _frontiers(leaves: Sequence[bytes], start: int, sizes: Sequence[int]) -> dict[int, Frontier]:

@@ -1,6 +1,6 @@
 """`make bench`: what this costs on this machine, with the machine's raw limits in the same run.
 
-    python -m tests.benchmarks [--entries 100000] [--only PART …] [--json FILE]
+    python -m tests.benchmarks [--entries 100000] [--agreements 2000] [--only PART …] [--json FILE]
 
 Where PEERS names the folder of the peers' drivers, those run too, and ratios are printed. Machines are
 noisy: believe ratios of one run, not figures of two.
@@ -16,19 +16,21 @@ import tempfile
 from pathlib import Path
 
 from cli.parallel import default_jobs
+from tests.benchmarks.contracts import measure_contracts
 from tests.benchmarks.figures import Board
 from tests.benchmarks.machine import measure_machine
 from tests.benchmarks.one_network import measure_capture, measure_replication, measure_writes
 from tests.benchmarks.one_node import measure_appends, measure_verify
 from tests.benchmarks.peers import compare, measure_peers
 
-PARTS = ("machine", "node", "writes", "capture", "replicate", "peers")
+PARTS = ("machine", "node", "writes", "capture", "contracts", "replicate", "peers")
 
 
 def main() -> None:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(prog="make bench", description="Measure this machine and this ledger.")
     parser.add_argument("--entries", type=int, default=100_000, help="entries of the long log")
+    parser.add_argument("--agreements", type=int, default=2000, help="agreements in force on one node")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts to measure")
     parser.add_argument("--json", type=Path, help="where to write all figures as JSON")
     arguments = parser.parse_args()
@@ -37,12 +39,13 @@ def main() -> None:
     print(f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {cores} cores")
     with tempfile.TemporaryDirectory(prefix="tally-bench-") as made:
         os.environ["TALLY_STATE_DIR"] = str(Path(made) / "state")
-        _measure(board, Path(made), arguments.entries, cores, arguments.only)
+        _measure(board, Path(made), arguments, cores)
     if arguments.json:
         arguments.json.write_text(board.as_json() + "\n", encoding="utf-8")
 
 
-def _measure(board: Board, folder: Path, entries: int, cores: int, only: list[str]) -> None:
+def _measure(board: Board, folder: Path, arguments: argparse.Namespace, cores: int) -> None:
+    entries, only = arguments.entries, arguments.only
     if "machine" in only:
         measure_machine(board, folder)
     if "node" in only:
@@ -51,6 +54,8 @@ def _measure(board: Board, folder: Path, entries: int, cores: int, only: list[st
         measure_writes(board, folder)
     if "capture" in only:
         measure_capture(board, folder)
+    if "contracts" in only:
+        measure_contracts(board, folder, arguments.agreements)
     if "replicate" in only:
         measure_replication(board, folder, entries)
     drivers = os.environ.get("PEERS")

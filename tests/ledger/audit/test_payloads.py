@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import msgpack
@@ -9,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.audit.payloads import KEPT_KINDS, PayloadCounts, check_payloads
+from ledger.audit.payloads import KEPT_KINDS, PayloadCounts, check_payload_run, check_payloads
 from ledger.audit.rules import RULES
 from ledger.errors import TallyError
-from ledger.log.encoding import Value
+from ledger.log.encoding import Value, encode
 from ledger.log.entry import Entry, commit_to, format_entry
 from ledger.log.kinds import KINDS
 from ledger.log.statement import Statement, format_statement, open_payload
@@ -157,3 +158,122 @@ def test_an_event_under_another_hash_is_found() -> None:
 def test_text_that_is_no_event_is_found(text: str) -> None:
     payload = event_payload(text, bytes(32))
     assert codes(check(entry_for(payload, "event"), SALT, payload)) == ["event-form"]
+
+
+def check_run(rows: list[tuple[Entry, bytes, bytes]]) -> PayloadCounts:
+    """The same entries and payloads as one run, each payload behind its salt."""
+    counts = PayloadCounts()
+    entries = [format_entry(entry) for entry, _, _ in rows]
+    check_payload_run(ORIGIN, 1, entries, [salt + payload for _, salt, payload in rows], RULES, counts)
+    return counts
+
+
+@settings(deadline=None, max_examples=500)
+@given(near=st.lists(near_statements(), min_size=1, max_size=4))
+def test_a_run_comes_to_what_its_payloads_come_to(near: list[tuple[str, bytes]]) -> None:
+    rows = [(entry_for(payload, kind), SALT, payload) for kind, payload in near]
+    found = check_run(rows)
+    each = [check(*row) for row in rows]
+    assert codes(found) == [code for counts in each for code in codes(counts)]
+    assert found.checked == len(rows)
+    assert found.bytes == sum(counts.bytes for counts in each)
+    assert len(found.about) == sum(len(counts.about) for counts in each)
+
+
+def remark(text: bytes, header: bytes | None = None) -> bytes:
+    """A remark with these bytes as its text, after the header of a text of this length or another one."""
+    before = encode("x" * len(text))[: -len(text) or None] if header is None else header
+    parts = (b"\x85\xa8audience\xc0\xa4body\x81\xa4text", before, text)
+    return b"".join(parts) + b"\xa4kind\xa4memo\xa5nonce\xc4\x10" + bytes(16) + b"\xaasignatures\x90"
+
+
+FIELD = st.sampled_from(["a", "b", "ab", "é", "\U0001f600", "\uffff", b"a", 1])
+
+
+@settings(deadline=None, max_examples=500)
+@given(
+    fields=st.dictionaries(FIELD, st.sampled_from(["x", "", b"x", 1]) | st.text(max_size=3), max_size=4),
+    order=st.randoms(use_true_random=False),
+    repeated=st.booleans(),
+)
+def test_both_ways_accept_the_same_facts(fields: Any, order: Random, repeated: bool) -> None:
+    """Keys out of order, of another type, or twice."""
+    items = list(fields.items())
+    order.shuffle(items)
+    items += items[:1] if repeated else []
+    packed = bytes([0x80 | len(items)]) + b"".join(msgpack.packb(part) for item in items for part in item)
+    body: tuple[tuple[str, object], ...] = (("agreement", bytes(32)), ("attachments", []), ("cites", []))
+    start = b"".join(msgpack.packb(part) for pair in body for part in pair)
+    payload = b"".join(
+        (
+            b"\x85\xa8audience\xc0\xa4body\x85" + start + b"\xa6fields" + packed,
+            b"\xa4name\xa1f\xa4kind\xa4fact\xa5nonce\xc4\x10" + bytes(16) + b"\xaasignatures\x90",
+        )
+    )
+    entry = entry_for(payload, "fact")
+    assert (codes(check(entry, SALT, payload)) == []) == is_accepted(entry, SALT, payload)
+
+
+AUDIENCES = [
+    b"\xc0",
+    b"\x90",
+    b"\x92\xa4acme\xa4bolt",
+    b"\x92\xa4bolt\xa4acme",
+    b"\x91\xd9\x04acme",
+    b"\xdc\x00\x01\xa4acme",
+    b"\xc0\xc0",
+    b"",
+    b"\x91\xabx\xa4body\x81\xa4text",
+]
+
+
+@pytest.mark.parametrize("audience", AUDIENCES)
+@pytest.mark.parametrize("text", [b"hello", b"\xa4body\x81\xa4text", b"\xff"])
+def test_a_remark_for_any_audience_comes_to_the_same_in_a_run(audience: bytes, text: bytes) -> None:
+    payload = remark(text).replace(b"audience\xc0", b"audience" + audience, 1)
+    entry = entry_for(payload, "memo")
+    found = codes(check_run([(entry, SALT, payload)]))
+    assert found == codes(check(entry, SALT, payload))
+    assert (found == []) == is_accepted(entry, SALT, payload)
+
+
+@pytest.mark.parametrize("length", [0, 1, 31, 32, 33, 34, 255, 256, 257, 258, 65_535, 65_536, 65_540])
+def test_remarks_of_every_length_hold(length: int) -> None:
+    payload = remark(b"x" * length)
+    entry = entry_for(payload, "memo")
+    assert is_accepted(entry, SALT, payload)
+    assert codes(check_run([(entry, SALT, payload)])) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "header"),
+    [
+        (b"x" * 31, b"\xd9\x1f"),
+        (b"x" * 32, b"\xda\x00\x20"),
+        (b"x" * 40, b"\xd9\x27"),
+        (b"x" * 40, b"\xd9\x29"),
+        (b"x" * 40, b"\xc4\x28"),
+        (b"\xff" * 8, None),
+        (b"\xe2\x82", None),
+        (b"x" * 300, b"\xdb\x00\x00\x01\x2c"),
+    ],
+)
+def test_a_remark_in_another_form_is_found_in_a_run(text: bytes, header: bytes | None) -> None:
+    payload = remark(text, header)
+    entry = entry_for(payload, "memo")
+    assert not is_accepted(entry, SALT, payload)
+    assert (
+        codes(check_run([(entry, SALT, payload)])) == codes(check(entry, SALT, payload)) == ["payload-form"]
+    )
+
+
+def test_a_character_that_lies_in_two_texts_is_found() -> None:
+    first, second = remark(b"x\xe2\x82"), remark(b"\xacx")
+    rows = [(entry_for(payload, "memo"), SALT, payload) for payload in (first, second)]
+    assert codes(check_run(rows)) == ["payload-form", "payload-form"]
+
+
+def test_a_salt_of_another_payload_is_found_in_a_run() -> None:
+    payload = remark(b"hello")
+    rows = [(entry_for(payload, "memo"), b"t" * 16, payload)]
+    assert codes(check_run(rows)) == ["payload-changed"]
