@@ -7,7 +7,7 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -17,12 +17,21 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
+from cli.reading import open_home
+from ledger.log.policy import format_policy
 from ledger.log.signature import public_key
 from ledger.log.statement import client_nonce
+from ledger.members.policy import network_policy
+from node.alone import rotate_keys
 from node.api.app import create_app
 from node.api.tiles import tiles_router
+from node.bundle_export import export_bundle, select_agreement, select_log, select_lot, select_network
+from node.config import Settings
 from node.home import read_token
+from node.keyfiles import MIN_COST, read_key
+from node.recovery import Means, hold_home
 from node.sync.door import Door
+from node.views.receipts import make_receipt
 from node.world import World
 
 T = TypeVar("T")
@@ -63,6 +72,26 @@ CAPTURE = {
     "creationDate": "2026-03-02T10:00:00.000Z",
     "epcisBody": {"eventList": [EVENT]},
 }
+
+
+AFTER_MS = 10_000
+"""How long after anything else keys are rotated, so that times in seconds tell before from after."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lived:
+    """What is left of a network in which one firm rotated its keys and one lost them and opened a next log.
+
+    `bundles` by subject and reader, `policies` by whether they name superseded keys; `receipts` of acme from
+    before and after its rotation; `notes` likewise.
+    """
+
+    bundles: dict[tuple[str, str | None], bytes]
+    policies: dict[bool, bytes]
+    receipts: tuple[bytes, bytes]
+    notes: tuple[str, str]
+    agreement: str
+    shown: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +157,13 @@ async def at_once(work: Callable[[], T]) -> T:
 @pytest.fixture(scope="session")
 def foreign() -> ModuleType:
     """The verifier that knows only the public formats."""
-    return load("foreign_verifier", HERE / "foreign.py")
+    return load("foreign_verifier", HERE / "foreign" / "__init__.py")
+
+
+@pytest.fixture(scope="session")
+def pieces() -> ModuleType:
+    """True pieces of evidence of every kind."""
+    return load("pieces", HERE.parent / "attacks" / "pieces.py")
 
 
 @pytest.fixture(scope="session")
@@ -211,7 +246,7 @@ def collect(
     vkeys, witness_vkeys, payloads = {}, {}, {}
     roster = network["port"].node.state.roster
     for name, desk in desks.items():
-        vkeys[name] = roster.log_key(name).text
+        vkeys[name] = roster.log_key(roster.origin(name)).text
         witness_vkeys[name] = roster.witness_key(name).text
         origin = roster.origin(name)
         base = f"/log/{sha256(origin.encode()).hexdigest()}"
@@ -230,6 +265,112 @@ def collect(
         leaves=leaves,
         agreement=agreement,
     )
+
+
+@pytest.fixture(scope="session")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
+    """Three firms that agreed and traded; then acme rotates its keys, and bolt opens its second log."""
+    folder = tmp_path_factory.mktemp("lived")
+    nodes = load("node_fixtures", HERE.parent / "node" / "conftest.py")
+    clock = nodes.Clock()
+    world = World(now_ms=clock, random=os.urandom)
+    network = nodes.Network(folder, world)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TALLY_STATE_DIR", str(folder / "state"))
+        try:
+            network.found("port")
+            for name in ("acme", "bolt"):
+                network.join(name)
+            yield live(folder, network, world, nodes.PASSPHRASE)
+        finally:
+            network.close()
+
+
+def live(folder: Path, network: Any, world: World, passphrase: bytes) -> Lived:
+    """The life of the network, and what it leaves."""
+    desks = {name: Desk(firm) for name, firm in network.firms.items()}
+    agreement = agree(network, desks)
+    desks["acme"].write(
+        "/capture", content=json.dumps(CAPTURE).encode(), headers={"content-type": "application/ld+json"}
+    )
+    acme = network["acme"].node
+    acme.record([acme.draft("memo", {"text": "for bolt"}, audience=["bolt"])]).result(20)
+    network.settle()
+    shown = json.loads(desks["acme"].fetch(f"/agreements/{agreement}"))
+    before = snapshot(network)
+    for desk in desks.values():
+        desk.close()
+    rotate(folder / "acme", network, world, passphrase)
+    recover(folder / "bolt", network, world, passphrase)
+    acme = network["acme"].node
+    acme.record([acme.draft("memo", {"text": "under the eyes of new witnesses"})]).result(20)
+    network.settle()
+    after = snapshot(network)
+    with open_home(folder / "port") as home:
+        chosen = {
+            "network": select_network(home.state),
+            "agreement": select_agreement(home.reader, home.state, home.book, bytes.fromhex(agreement)),
+            "lot": select_lot(home.reader, home.state, EVENT["epcList"][0]),
+        }
+        for name in network.firms:
+            chosen[name] = select_log(home.state, home.state.roster.origin(name))
+        bundles = {}
+        for what, selection in chosen.items():
+            for reader in (None, "bolt"):
+                path = folder / f"{what}-{reader}.bundle"
+                export_bundle(path, home.reader, home.state, selection, audience=reader)
+                bundles[what, reader] = path.read_bytes()
+        origin = home.state.roster.origin("acme")
+        policies = {
+            old: format_policy(network_policy(home.state.roster, origin, superseded=old)).encode()
+            for old in (False, True)
+        }
+    return Lived(
+        bundles=bundles,
+        policies=policies,
+        receipts=(before[0], after[0]),
+        notes=(before[1], after[1]),
+        agreement=agreement,
+        shown=shown,
+    )
+
+
+def snapshot(network: Any) -> tuple[bytes, str]:
+    """A receipt of acme's entry 1 and the newest note of its log, as acme's node has them now."""
+    node = network["acme"].node
+    receipt = make_receipt(node.reader, node.state, (node.state.origin, 1), with_payload=True)
+    return receipt.encode(), node.state.own.newest.note
+
+
+def rotate(home: Path, network: Any, world: World, passphrase: bytes) -> None:
+    """New keys for a firm, under which it goes on."""
+    network[home.name].node.stop()
+    world.now_ms.now += AFTER_MS  # type: ignore[attr-defined]  # it is the test's clock
+    rotate_keys(home, passphrase, world, MIN_COST)
+    world.now_ms.now += AFTER_MS  # type: ignore[attr-defined]  # as above
+    node = network.restart(home.name).node
+    node.record([node.draft("memo", {"text": "under new keys"})]).result(20)
+    network.share()
+
+
+def recover(home: Path, network: Any, world: World, passphrase: bytes) -> None:
+    """The next log of a firm, in which it goes on."""
+    network[home.name].node.stop()
+    key = read_key(home / "keys" / "recovery.key", passphrase)
+    means = Means(
+        passphrase=passphrase,
+        world=world,
+        settings=Settings(),
+        state_folder=home.parent / "state",
+        cost=MIN_COST,
+    )
+    with hold_home(home, means) as held:
+        plan = held.plan(key.public)
+        held.open(plan, key.seed, plan.people)
+    world.now_ms.now += AFTER_MS  # type: ignore[attr-defined]  # as above
+    node = network.restart(home.name).node
+    node.record([node.draft("memo", {"text": "in the next log"})]).result(20)
+    network.share()
 
 
 def saving(desk: Desk, base: str, folder: Path) -> Callable[[str], bytes]:

@@ -1,7 +1,7 @@
 """Checks a log in a folder of tiles, or a receipt, with the package tlog-scales alone.
 
-    verify_tiles.py log FOLDER VKEY
-    verify_tiles.py receipt FILE VKEY
+verify_tiles.py log FOLDER VKEY
+verify_tiles.py receipt FILE VKEY
 """
 
 from __future__ import annotations
