@@ -131,6 +131,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in _SHOWN else f"\\u{ord(c):04x}" for c in text)
 
 
+def one_line(text: str) -> str:
+    """Text that partners may have written, in one line: no part of it passes for a line of ours."""
+    return printable(text).replace("\n", "\\u000a").replace("\t", " ")
+
+
 def short_hash(hash_hex: str) -> str:
     """A hash as tables show it: its first 16 hex digits."""
     return hash_hex[:16]

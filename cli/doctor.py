@@ -19,10 +19,15 @@ import typer
 
 from cli.call import call_of
 from cli.exits import NO, UNCHECKED, YES
+from cli.reading import open_home
 from ledger.errors import ConflictError, MissingError, TallyError
-from node.home import DATABASE, KEY_NAMES, KEYS, PEOPLE, TOKEN, open_reader
+from node.bond import own_log
+from node.caution import read_caution
+from node.home import DATABASE, PEOPLE, TOKEN, open_reader
+from node.homekeys import KEY_NAMES, KEYS
 from node.keyfiles import read_public
-from node.place import HomeLock, lock_home, look_here, machine_id, read_mark, state_folder
+from node.lock import HomeLock, lock_home
+from node.place import judge_place, look_here, machine_id, read_mark, state_folder
 from node.store.place_record import read_place
 from node.store.reader import Reader
 from node.store.rebuild import compare_derived, rebuild_derived
@@ -98,6 +103,7 @@ def examine(home: Path, *, rebuild: bool = False) -> list[Check]:
             _guarded("place", lambda: _place(home)),
             _guarded("database", lambda: _database(home)),
             _guarded("derived tables", lambda: _derived(home, lock is not None, rebuild)),
+            _guarded("evidence", lambda: _evidence(home)),
         ]
     finally:
         if lock is not None:
@@ -152,28 +158,28 @@ def _lock(home: Path) -> tuple[HomeLock | None, Check]:
 
 
 def _place(home: Path) -> Check:
-    database = connect(home / DATABASE, write=False)
+    """What the next start makes of the home, by the same judgement."""
+    reader = open_reader(home)
     try:
-        place = read_place(database)
+        recorded = read_place(reader.database)
+        state = state_folder(os.environ)
+        here = look_here(home, recorded, machine_id(state, random=os.urandom), database=DATABASE)
+        origin = reader.own_origin()
+        own = own_log(reader, origin)
+        verdict = judge_place(recorded, read_mark(state, recorded.home), here, own)
+        caution = read_caution(home, origin)
     finally:
-        database.close()
-    state = state_folder(os.environ)
-    here = look_here(home, place, machine_id(state, random=os.urandom), database=DATABASE)
-    mark = read_mark(state, place.home)
-    if here.machine != place.machine or here.original_stands:
-        found = "it was last opened on another machine, or is a copy"
-    elif mark is None and place.starts:
-        found = "this machine remembers nothing of it: it was restored or copied"
-    elif mark is not None and not mark.opening and mark.place.starts > place.starts:
-        found = (
-            f"it is older than this machine remembers it: opened {place.starts} of {mark.place.starts} times"
-        )
-    elif here.path != place.path:
-        return Check(name="place", verdict=FINE, found=f"it moved here from {place.path}")
-    else:
+        reader.close()
+    if caution.contradicted:
         return Check(
-            name="place", verdict=FINE, found=f"it is where it was left, opened {place.starts} times"
+            name="place",
+            verdict=WRONG,
+            found="a partner holds another history of its log: a copy of this home has written elsewhere",
+            action="go on with that home; where it is lost, `tally recover` opens the next log",
         )
+    if verdict.may_append and not caution.waiting:
+        return Check(name="place", verdict=FINE, found=f"{verdict.found}, opened {recorded.starts} times")
+    found = "it has not heard its partners yet" if verdict.may_append else verdict.found
     return Check(
         name="place",
         verdict=FINE,
@@ -204,6 +210,20 @@ def _database(home: Path) -> Check:
     finally:
         database.close()
     return Check(name="database", verdict=FINE, found="SQLite finds no damage")
+
+
+def _evidence(home: Path) -> Check:
+    """Whom this home has evidence against: no fault of the home, and not to be overlooked in it."""
+    with open_home(home) as opened:
+        accused = sorted(opened.state.quarantined)
+    if not accused:
+        return Check(name="evidence", verdict=FINE, found="none is recorded here")
+    return Check(
+        name="evidence",
+        verdict=FINE,
+        found=f"recorded against {', '.join(accused)}: nothing new of theirs is accepted",
+        action="see `tally evidence list`, and hand it to the other members",
+    )
 
 
 def _derived(home: Path, locked: bool, rebuild: bool) -> Check:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,10 +73,17 @@ def open_home_file(path: Path) -> HomeFile:
             findings += _orphan_notes(connection, path, numbers)
     finally:
         connection.close()
-    own = next((log.origin for log in logs if log.number == OWN), "")
+    own = _own_of(logs)
     if not own:
         findings.append(_no_own_log())
     return HomeFile(path=path, own=own, logs=tuple(logs), findings=tuple(findings))
+
+
+def _own_of(logs: Sequence[StoredLog]) -> str:
+    """Log 1, or the one that its organization opened last; empty where there is no log 1."""
+    first = next((log.origin for log in logs if log.number == OWN), "")
+    later = [log.origin for log in logs if first and log.origin.startswith(f"{first}/") and log.moment.count]
+    return max((first, *later), key=lambda origin: parse_origin(origin).number) if later else first
 
 
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
@@ -149,7 +157,7 @@ def read_known_place(target: Path, state: Path) -> KnownPlace:
 def check_mark(known: KnownPlace, own: LogAudit, source: StoredLog) -> tuple[list[Finding], list[Unchecked]]:
     """Check whether the home is older than this machine remembers it."""
     mark = known.mark
-    if mark is None:
+    if mark is None or mark.number != parse_origin(own.origin).number:
         what = "whether this is the newest state of the home: this machine remembers none of it here"
         return [], [Unchecked(what=what, log=own.origin, harmless=True)]
     if own.size < mark.size:

@@ -11,6 +11,7 @@ from cli.client import open_node
 from cli.reading import find_log, open_home
 from ledger.errors import UsageError
 from node.views.entries import MAX_PAGE_ENTRIES, list_entries
+from node.views.evidence import quarantine_lines
 from node.views.values import Json
 
 DEFAULT_ENTRIES = 20
@@ -40,7 +41,8 @@ def show(
         size = home.state.head(origin).copy.size
         first = max(0, size - limit) if start is None else start
         page = list_entries(home.reader, home.state, origin, start=first, limit=limit)
-    call.answer(page, _page_lines(page))
+    warned = quarantine_lines([origin] if page["quarantined"] else [])
+    call.answer(page, [*warned, *_page_lines(page)])
     shown = len(page["entries"])
     told = f"shown {first} to {first + shown - 1}" if shown else f"none from {first} on"
     call.tell(f"{origin}: {plural(size, 'entry', 'entries')} here, {told}")
@@ -95,11 +97,12 @@ def _brief(entry: Json) -> str:
     statement = entry["statement"]
     if statement is None:
         return str(entry.get("trouble", "(not for us, or not here)"))
-    text = _say(statement["kind"], statement["body"])
+    text = say_statement(statement["kind"], statement["body"])
     return text if len(text) <= MAX_TEXT_CHARS else text[: MAX_TEXT_CHARS - 1] + "…"
 
 
-def _say(kind: str, body: Json) -> str:
+def say_statement(kind: str, body: Json) -> str:
+    """What a statement says, in a line; empty where its kind says it all."""
     match kind:
         case "log.open":
             return f"the log of {body['title']}"
@@ -118,7 +121,7 @@ def _say(kind: str, body: Json) -> str:
         case "decision":
             return f"rule {body['rule']}"
         case "seen":
-            return ", ".join(head.partition("/")[0] for head in body["heads"])
+            return "heads of " + ", ".join(head.partition("/")[0] for head in body["heads"])
         case "agreement.sign":
             return f"as {body['party']}"
         case "confirm":

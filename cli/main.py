@@ -50,6 +50,7 @@ COMMANDS: Mapping[str, Entry] = {
             "invite": Entry("Invite an organization: writes one file to hand over.", "cli.network:invite"),
             "join": Entry("Make a home from an invitation and join its network.", "cli.join:join"),
             "show": Entry("Show the members, how to reach them and who witnesses.", "cli.network:show"),
+            "policy": Entry("Print the policy by which others check a log.", "cli.network:policy"),
         },
     ),
     "people": Entry(
@@ -61,11 +62,43 @@ COMMANDS: Mapping[str, Entry] = {
     ),
     "capture": Entry("Record the events of EPCIS 2.0 documents.", "cli.capture:capture"),
     "agree": Entry(
-        "Propose, sign and show agreements.",
+        "Propose, sign, show, end and correct agreements.",
         commands={
             "propose": Entry("Propose an agreement from a contract document.", "cli.agree:propose"),
             "sign": Entry("Sign an agreement, after reading it.", "cli.agree:sign"),
             "show": Entry("Show agreements, or one of them with all that counts.", "cli.agree:show"),
+            "withdraw": Entry(
+                "Withdraw a proposal of one's own, before it is in force.", "cli.agree_life:withdraw"
+            ),
+            "decline": Entry("Decline a proposal, before it is in force.", "cli.agree_life:decline"),
+            "terminate": Entry(
+                "End an agreement, together with the other parties or by a permission to.",
+                "cli.agree_life:terminate",
+            ),
+            "correct": Entry(
+                "Correct the effects of a decision; those whom it disfavours sign.",
+                "cli.agree_life:correct",
+            ),
+            "handover": Entry(
+                "Put another timekeeper in the place of a silent one.", "cli.agree_life:handover"
+            ),
+        },
+    ),
+    "contract": Entry(
+        "Check, show, try out and explain contracts.",
+        commands={
+            "check": Entry(
+                "Say everything that is wrong or odd about a contract document.", "cli.contract:check"
+            ),
+            "render": Entry(
+                "Show a contract as one page: the prose that is signed, and the rules beside it in words.",
+                "cli.contract:render",
+            ),
+            "simulate": Entry(
+                "Try a contract out: made-up facts and ticks, and what would follow when.",
+                "cli.contract:try_out",
+            ),
+            "explain": Entry("Explain for each rule why it has fired, or why not.", "cli.contract:explain"),
         },
     ),
     "claim": Entry("State a fact of an agreement, such as a delivery.", "cli.fact:claim"),
@@ -89,6 +122,51 @@ COMMANDS: Mapping[str, Entry] = {
     "verify": Entry(
         "Check logs, payloads and signatures, and say what holds, what does not and what cannot be known.",
         "cli.verify:verify",
+    ),
+    "export": Entry(
+        "Write a log, an agreement, a lot's history or the network into one file that others check.",
+        commands={
+            "log": Entry("Write a log into one file, with all that it takes to check it.", "cli.export:log"),
+            "agreement": Entry(
+                "Write an agreement into one file: what was signed, what happened, and what followed.",
+                "cli.export:agreement",
+            ),
+            "lot": Entry(
+                "Write the history of a lot into one file: the events behind `tally trace`.",
+                "cli.export:lot",
+            ),
+            "network": Entry("Write every log that this home holds into one file.", "cli.export:network"),
+        },
+    ),
+    "import": Entry("Make a fresh home from a bundle of a log or of the network.", "cli.import_:import_"),
+    "backup": Entry(
+        "Back a home up, also while its node runs, and verify the backup at once.", "cli.backup:backup"
+    ),
+    "restore": Entry(
+        "Make the home from a backup, in a new or empty folder, and verify it.", "cli.backup:restore"
+    ),
+    "keys": Entry(
+        "List the organization's keys, and give it new ones.",
+        commands={
+            "list": Entry(
+                "List the organization's key files in this home, and which are in use.", "cli.keys:show"
+            ),
+            "rotate": Entry(
+                "Give the log, and the cosignatures of others' logs, new keys.", "cli.keys:rotate"
+            ),
+        },
+    ),
+    "recover": Entry(
+        "Open the next log under the recovery key, after keys or entries were lost for good.",
+        "cli.recover:recover",
+    ),
+    "evidence": Entry(
+        "Show and hand out proof that somebody signed two histories.",
+        commands={
+            "list": Entry("List the evidence that this home holds.", "cli.evidence:listed"),
+            "show": Entry("Show what one piece of evidence proves.", "cli.evidence:show"),
+            "export": Entry("Write evidence as a folder that anybody can check.", "cli.evidence:export"),
+        },
     ),
     "doctor": Entry(
         "Look at a home for faults: permissions, keys, place, the database, what is derived from it.",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from contracts.document import parse_document
+from contracts.reading import parse_document
 from ledger.audit.payloads import Rule
 from ledger.audit.rules import RULES
 from ledger.log.statement import Statement

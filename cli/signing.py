@@ -64,7 +64,7 @@ def find_signer(home: OpenHome, name: str | None, roles: Collection[str] = ()) -
 
 def people_here(home: OpenHome) -> list[Person]:
     """The people whose grant holds and whose key lies in this home."""
-    granted = home.state.roster.people_of(home.state.organization)
+    granted = home.state.roster.people_of(home.state.origin)
     found = []
     for person in (grants[-1] for grants in granted.values()):
         path = _key_file(home, person)

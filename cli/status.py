@@ -11,6 +11,7 @@ from cli.call import Call, call_of, columns, plural, short_hash
 from cli.client import open_node, running_url
 from cli.reading import open_home
 from ledger.errors import UnavailableError
+from node.views.evidence import accused_line
 from node.views.status import show_status
 from node.views.values import Json, format_time
 
@@ -44,7 +45,7 @@ def _read_home(call: Call) -> Json:
     with open_home(call.home) as home:
         value = show_status(home.reader, home.state, home.book)
         joined = home.state.organization in home.state.roster.members
-    return {"joined": joined, "node": None, **value, "blocks": {}, "partners": []}
+    return {"joined": joined, "node": None, **value, "blocks": {}, "actions": {}, "partners": []}
 
 
 def _wrong(value: Json) -> Iterator[str]:
@@ -54,15 +55,21 @@ def _wrong(value: Json) -> Iterator[str]:
     elif value["node"] is None:
         yield "no node runs this home: nothing is recorded, sent or received"
     for name, text in value["blocks"].items():
-        yield f"does not write ({name}): {text}"
+        action = value["actions"].get(name)
+        yield f"does not write ({name}): {text}" + (f". To do: {action}" if action else "")
+    if value["accused_by"]:
+        yield accused_line(value["origin"], value["accused_by"])
     for log in (value["own"], *value["copies"]):
         if log["quarantined"]:
-            yield f"log {log['origin']} forked: nothing new of it is accepted, the evidence is in our log"
+            yield f"log {log['origin']} forked: nothing new of it is accepted (tally evidence list)"
+    for name in value["discredited"]:
+        yield f"{name} cosigned two histories of a log: its cosignatures count no more (tally evidence list)"
     for partner in value["partners"]:
         if partner["agrees"] is False and not partner["quarantined"]:
             yield f"{partner['organization']} holds another copy of some log than we do"
         if partner["url"] is not None and not partner["reachable"]:
-            yield f"{partner['organization']} cannot be reached: {partner['error'] or 'no answer'}"
+            why = partner["error"] or "no answer"
+            yield f"the last exchange with {partner['organization']} failed: {why}"
 
 
 def _lines(call: Call, value: Json) -> Iterator[str]:
@@ -75,6 +82,7 @@ def _lines(call: Call, value: Json) -> Iterator[str]:
         f"  {plural(own['size'], 'entry', 'entries')}, {own['witnessed_size']} witnessed, "
         f"root {short_hash(own['root'])}, last entry {own['last_entry']}"
     )
+    yield from _earlier_lines(value)
     yield ""
     yield "Partners"
     yield from _partner_lines(call, value)
@@ -86,24 +94,39 @@ def _lines(call: Call, value: Json) -> Iterator[str]:
     yield from (f"  {line}" for line in value["wrong"] or ["nothing that this home knows of"])
 
 
+def _earlier_lines(value: Json) -> Iterator[str]:
+    """The own logs before the newest, and what of them lies beyond their end."""
+    for log in value["copies"]:
+        if log["organization"] != value["organization"] or log["ended_at"] is None:
+            continue
+        beyond = log["size"] - log["ended_at"]
+        line = f"  before: {log['origin']}, ended at {plural(log['ended_at'], 'entry', 'entries')}"
+        yield line + (f"; {beyond} beyond, which count for nothing" if beyond > 0 else "")
+
+
 def _partner_lines(call: Call, value: Json) -> list[str]:
     if not value["joined"]:
         return [f"  not joined yet: {call.command('network join FILE')}"]
-    if not value["copies"]:
+    copies = [copy for copy in value["copies"] if copy["organization"] != value["organization"]]
+    if not copies:
         return [f"  none yet: {call.command('network invite NAME')}"]
     live: Mapping[str, Any] = {partner["organization"]: partner for partner in value["partners"]}
     rows: list[tuple[str, ...]] = [("name", "their log here", "witnessed", "ours there", "copies", "heard")]
-    rows += [_partner_row(value["own"], copy, live.get(copy["organization"])) for copy in value["copies"]]
+    rows += [_partner_row(value["own"], copy, live.get(copy["organization"])) for copy in copies]
     return columns(rows, indent="  ")
 
 
 def _partner_row(own: Json, copy: Json, live: Any) -> tuple[str, ...]:
     name = copy["organization"]
+    if copy["ended_at"] is not None:
+        return f"{name}, ended", str(copy["size"]), str(copy["witnessed_size"]), "", "", ""
     if live is None:
         there = "all" if name in own["cosigned"] else "not known"
         return name, str(copy["size"]), str(copy["witnessed_size"]), there, "not compared", "not running"
     here = f"{copy['size']}, {live['lag_in']} behind" if live["lag_in"] else f"{copy['size']}, all"
     there = f"{live['lag_out']} behind" if live["lag_out"] else "all"
+    if live["lag_out"] and live["heard_ms"] is None:
+        there = "not known"
     agree = {True: "agree", False: "DIFFER", None: "not compared"}[live["agrees"]]
     heard = format_time(live["heard_ms"]) if live["heard_ms"] is not None else "never"
     return name, here, str(copy["witnessed_size"]), there, "FORKED" if live["quarantined"] else agree, heard

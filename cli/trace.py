@@ -14,6 +14,7 @@ from cli.receipt import SUFFIX, write_receipt
 from ledger.errors import MissingError
 from ledger.trace.identifiers import ROOT
 from node.views.events import trace
+from node.views.evidence import quarantine_lines, quarantined_in
 from node.views.receipts import make_receipt
 from node.views.values import Json
 
@@ -56,7 +57,7 @@ def forward(context: typer.Context, thing: Thing, at: At = None, receipts: Recei
 def _trace(call: Call, direction: str, thing: str, at: str | None, receipts: Path | None) -> None:
     at_ms = None if at is None else read_time(at, "--at")
     with open_home(call.home) as home:
-        answer = trace(home.reader, direction, _in_full(thing), at_ms)
+        answer = trace(home.reader, direction, in_full(thing), at_ms)
         if not answer["edges"] and not answer["steps"]:
             raise MissingError(
                 f"trace of {thing}",
@@ -64,11 +65,13 @@ def _trace(call: Call, direction: str, thing: str, at: str | None, receipts: Pat
                 expected="the identifier of an item, lot or pallet that some event names",
                 action="check the identifier, or wait until its log has been synced (tally status)",
             )
+        answer["quarantined"] = quarantined_in(home.state, answer)
         if receipts is not None:
             answer["receipts"] = _write_receipts(home, answer, receipts)
-    call.answer(answer, _lines(answer))
+    call.answer(answer, [*quarantine_lines(answer["quarantined"]), *_lines(answer)])
     if receipts is not None:
-        call.tell(f"{plural(len(answer['receipts']), 'receipt')} in {receipts}; check: tally verify FILE")
+        written = plural(len(answer["receipts"]), "receipt")
+        call.tell(f"{written} in {receipts}; check: {call.command('verify FILE')}")
 
 
 def _write_receipts(home: OpenHome, answer: Json, folder: Path) -> dict[str, str]:
@@ -155,7 +158,8 @@ def _brief(name: str) -> str:
     return name.removeprefix(ROOT)
 
 
-def _in_full(name: str) -> str:
+def in_full(name: str) -> str:
+    """The identifier that a person means, who may leave the address of GS1 out."""
     return ROOT + name if _BRIEF.match(name) else name
 
 

@@ -9,19 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ledger.errors import ConflictError, UnavailableError
+from ledger.errors import ConflictError, RollbackError, UnavailableError
+from ledger.log.origin import parse_origin
 from ledger.log.tree import read_frontier
 from node.home import DATABASE
+from node.lock import lock_home
 from node.logs import get_log
 from node.node import Node
 from node.place import (
-    Judgement,
+    Here,
     Mark,
     MarkFile,
+    OwnLog,
     Place,
     Verdict,
+    find_lost,
     judge_place,
-    lock_home,
     look_here,
     machine_id,
     next_place,
@@ -30,6 +33,7 @@ from node.place import (
     state_folder,
 )
 from node.store.place_record import read_place
+from node.store.reader import Reader
 
 log = get_log(__name__)
 
@@ -66,35 +70,60 @@ class Bond:
         """
         self._recorded = read_place(node.reader.database)
         self._mark = read_mark(self._state, self._recorded.home)
-        machine = machine_id(self._state, random=node.world.random)
-        here = look_here(self._home, self._recorded, machine, database=DATABASE)
-        size = node.state.own.copy.size
-
-        def root_at(earlier: int) -> bytes:
-            return read_frontier(node.reader.hashes(node.state.origin, earlier), earlier).root()
-
-        verdict = judge_place(self._recorded, self._mark, here, size, root_at)
-        if verdict.judgement is Judgement.COPIED and here.original_stands:
+        here = self._look(node, self._recorded)
+        verdict = judge_place(self._recorded, self._mark, here, own_log(node.reader, node.state.origin))
+        if not verdict.may_append and here.original_stands:
             _check_original_rests(Path(self._recorded.path))
         return verdict
 
+    def check_whole(self, node: Node) -> None:
+        """Check that the own log has everything that this machine remembers of it, once partners were heard.
+
+        Raises:
+            RollbackError: it lacks entries that were signed here and that nobody who was heard holds.
+        """
+        lost = find_lost(self._mark, own_log(node.reader, node.state.origin))
+        if lost:
+            raise RollbackError(
+                f"log {node.state.origin}",
+                found=f"{lost}, as this machine remembers",
+                expected="every entry that was ever signed, here or at a partner",
+                action="restore a newer backup, or open the next log under the recovery key: `tally recover`",
+            )
+
     def tie(self, node: Node) -> None:
         """Make this opening the newest: mark, database, mark again. The writer must run."""
-        recorded = self._recorded or read_place(node.reader.database)
-        machine = machine_id(self._state, random=node.world.random)
-        here = look_here(self._home, recorded, machine, database=DATABASE)
-        place = next_place(recorded, self._mark, here)
+        place = self.next_place(node)
         own = node.state.own.copy
-        file = open_mark(self._state, place, size=own.size, root=own.root)
+        number = parse_origin(node.state.origin).number
+        file = open_mark(self._state, place, size=own.size, root=own.root, number=number)
         node.writer.store_place(place).result()
         file.confirm()
         self._file = file
+
+    def next_place(self, node: Node) -> Place:
+        """The place of the opening that begins now."""
+        recorded = self._recorded or read_place(node.reader.database)
+        return next_place(recorded, self._mark, self._look(node, recorded))
+
+    def _look(self, node: Node, recorded: Place) -> Here:
+        machine = machine_id(self._state, random=node.world.random)
+        return look_here(self._home, recorded, machine, database=DATABASE)
 
     def close(self) -> None:
         """Let go of the mark; it stays."""
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def own_log(reader: Reader, origin: str) -> OwnLog:
+    """The own log as its place is judged by."""
+
+    def root_at(size: int) -> bytes:
+        return read_frontier(reader.hashes(origin, size), size).root()
+
+    return OwnLog(number=parse_origin(origin).number, size=reader.size(origin), root_at=root_at)
 
 
 def _check_original_rests(original: Path) -> None:

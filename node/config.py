@@ -10,18 +10,101 @@ from __future__ import annotations
 import ipaddress
 import tomllib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ledger.errors import MalformedError, TallyError, TooLargeError, UsageError, short
+from ledger.log.note import COSIGNATURE, ED25519, VerifierKey, parse_vkey
 
 CONFIG_FILE = "config.toml"
 ENV_PREFIX = "TALLY_"
 MAX_CONFIG_BYTES = 64 * 1024
 MIB = 1024 * 1024
+MAX_WITNESSED_LOGS = 10_000
+MAX_OUTSIDE_WITNESSES = 32
+MAX_VKEY_CHARS = 1024
+
+
+def _log_key(text: str) -> str:
+    return _checked_key(text, ED25519, "a log's, type 0x01")
+
+
+def _witness_key(text: str) -> str:
+    return _checked_key(text, COSIGNATURE, "a witness's, type 0x04")
+
+
+def _checked_key(text: str, key_type: int, what: str) -> str:
+    try:
+        key = parse_vkey(text)
+    except TallyError as error:
+        raise ValueError(f"a vkey: {error}") from error
+    if key.key_type != key_type:
+        raise ValueError(f"a key of {what}")
+    return text
+
+
+def _url_prefix(url: str) -> str:
+    parts = urlsplit(url)
+    plain = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    if not plain or parts.query or parts.fragment or parts.username:
+        raise ValueError("must be http://host[:port][/path] or https://host[:port][/path]")
+    return url.rstrip("/")
+
+
+def _each_key_once(witnesses: tuple[OutsideWitness, ...]) -> tuple[OutsideWitness, ...]:
+    # One transport tells them apart by name, and one table by key.
+    for part in ({each.key.public_key for each in witnesses}, {each.key.name for each in witnesses}):
+        if len(part) < len(witnesses):
+            raise ValueError("must name each witness and each key once")
+    return witnesses
+
+
+class WitnessedLog(BaseModel):
+    """A log outside the network that this node cosigns; several with one origin are its several keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    vkey: Annotated[str, AfterValidator(_log_key)] = Field(max_length=MAX_VKEY_CHARS)
+    origin: str = Field("", max_length=MAX_VKEY_CHARS)
+
+    @property
+    def key(self) -> VerifierKey:
+        """The key that signs its checkpoints."""
+        return parse_vkey(self.vkey)
+
+    @property
+    def named(self) -> str:
+        """The first line of its checkpoints: the name of its key, where nothing else is said."""
+        return self.origin or self.key.name
+
+
+class OutsideWitness(BaseModel):
+    """A witness outside the network that is asked to cosign the own log."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    vkey: Annotated[str, AfterValidator(_witness_key)] = Field(max_length=MAX_VKEY_CHARS)
+    url: Annotated[str, AfterValidator(_url_prefix)] = Field(max_length=512)
+    interval_s: float = Field(10, ge=0, le=86_400)
+
+    @property
+    def key(self) -> VerifierKey:
+        """The key of its cosignatures."""
+        return parse_vkey(self.vkey)
+
+
+class Witnessing(BaseModel):
+    """What this node does as a witness, and whom it asks to be one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    logs: tuple[WitnessedLog, ...] = Field((), max_length=MAX_WITNESSED_LOGS)
+    ask: Annotated[tuple[OutsideWitness, ...], AfterValidator(_each_key_once)] = Field(
+        (), max_length=MAX_OUTSIDE_WITNESSES
+    )
 
 
 class Settings(BaseSettings):
@@ -162,6 +245,11 @@ class Settings(BaseSettings):
     partner_burst: int = Field(
         1000, ge=1, description="Requests from one address that may come at once before that rate counts."
     )
+    witness: Witnessing = Field(
+        Witnessing(),
+        description="Logs outside the network that this node cosigns (`[[witness.logs]]`), and outside "
+        "witnesses that it asks to cosign its own (`[[witness.ask]]`); see Witnesses below.",
+    )
     log_json: bool = Field(
         False,
         description="Whether logs are one JSON object per line, for machines, instead of text for people.",
@@ -241,7 +329,7 @@ def load_settings(home: Path) -> Settings:
 
 
 def _plain(value: object) -> str:
-    if value is None:
+    if value is None or value == Witnessing():
         return "empty"
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -273,7 +361,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 def _refusal(path: Path, error: ValidationError) -> TallyError:
     """The first complaint of pydantic in our words; the value itself may be long and is cut."""
     first = error.errors(include_url=False)[0]
-    name = str(first["loc"][0]) if first["loc"] else "settings"
+    name = ".".join(map(str, first["loc"])) or "settings"
     if first["type"] == "extra_forbidden":
         return UsageError(
             f"{path} {name}",
@@ -285,5 +373,5 @@ def _refusal(path: Path, error: ValidationError) -> TallyError:
         f"setting {name}",
         found=short(first["input"]),
         expected=first["msg"],
-        action=f"Correct {ENV_PREFIX}{name.upper()} or the line {name} in {path}.",
+        action=f"Correct {ENV_PREFIX}{name.partition('.')[0].upper()} or the line {name} in {path}.",
     )

@@ -90,7 +90,13 @@ class Fresh:
         self.identities.update(other.identities)
 
 
-def take_drafts(drafts: Sequence[Draft], fresh: Fresh, reader: Reader, own: Copy) -> list[tuple[int, bool]]:
+Lacking = Set[tuple[str, int]]
+"""Kind and size of payloads of own entries that are not here (see node.caution)."""
+
+
+def take_drafts(
+    drafts: Sequence[Draft], fresh: Fresh, reader: Reader, own: Copy, lacking: Lacking = frozenset()
+) -> list[tuple[int, bool]]:
     """Give each draft a position after those of this commit, or find where it stands; whether it is new.
 
     Raises:
@@ -108,6 +114,8 @@ def take_drafts(drafts: Sequence[Draft], fresh: Fresh, reader: Reader, own: Copy
             seq = fresh.find(draft)
         if seq is None:
             seq = find_recorded(reader, own.origin, draft, events=events)
+        if seq is None and draft.replayable:
+            _check_not_lacking(own.origin, draft, lacking)
         places.append((base + len(taken.drafts) if seq is None else seq, seq is None))
         if seq is None:
             taken.add(draft, places[-1][0])
@@ -138,6 +146,22 @@ def find_recorded(reader: Reader, origin: str, draft: Draft, *, events: Set[int]
             if log == origin and _same_event(reader, origin, seq, draft):
                 return seq
     return None
+
+
+def _check_not_lacking(origin: str, draft: Draft, lacking: Lacking) -> None:
+    """Check that a write under a client's nonce cannot be one that was recorded and whose payload was lost.
+
+    The same statement under the same nonce has the same kind and the same size.
+    """
+    kind, size = draft.statement.kind, len(draft.payload)
+    if (kind, size) in lacking:
+        raise ConflictError(
+            f"log {origin}",
+            found=f"an entry of kind {kind} whose payload of {size} bytes was lost with an older home",
+            expected="a write that cannot be the same one again",
+            action="look at `tally log show`: if it is another one, send it without an Idempotency-Key, or "
+            "word it differently",
+        )
 
 
 def check_same_statement(recorded: Statement, statement: Statement) -> None:

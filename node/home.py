@@ -1,7 +1,7 @@
 """A home: the folder of one organization in one network, and how it is made.
 
     tally.db        the store (see node.store.schema)
-    keys/           log.key, witness.key, node.key, recovery.key: sealed with the passphrase
+    keys/           log.key, witness.key, node.key, recovery.key: sealed with the passphrase (node.homekeys)
     people/         <name>.key of the people who sign at this machine
     token           what the operator's requests carry, readable by the owner alone
     config.toml     settings, optional (see node.config)
@@ -12,14 +12,12 @@ A home is made in a folder beside its place and moved there when it is whole.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ledger.errors import ConflictError, InvalidError, MissingError
+from ledger.errors import MissingError
 from ledger.log.encoding import Value
 from ledger.log.intake import Copy
 from ledger.log.note import log_vkey
@@ -35,22 +33,21 @@ from ledger.members.network import (
     recovery_hash,
 )
 from ledger.members.roster import found_roster
+from node.disk import fresh_folder, write_whole
 from node.drafts import make_draft
-from node.keyfiles import INTERACTIVE_COST, Cost, KeyPair, read_key, seal_key, write_key
+from node.homekeys import KEY_NAMES, KEYS, make_keys
+from node.keyfiles import INTERACTIVE_COST, Cost, seal_key, write_key
 from node.metrics import Metrics
 from node.place import HOME_ID_BYTES, Place, machine_id
 from node.state import Head, State
 from node.store.reader import Reader
 from node.store.schema import connect, migrate
-from node.store.writing import Writing
 from node.world import World
 from node.writer import Writer
 
 DATABASE = "tally.db"
-KEYS = "keys"
 PEOPLE = "people"
 TOKEN = "token"
-KEY_NAMES = ("log", "witness", "node", "recovery")
 FIRST_ROLES = ("director", "operator")
 """Roles of the person who makes a home, until others are granted."""
 
@@ -69,15 +66,6 @@ class NewHome:
     world: World
     state_folder: Path
     cost: Cost = INTERACTIVE_COST
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HomeKeys:
-    """The keys that a running node holds open."""
-
-    log: KeyPair
-    witness: KeyPair
-    node: KeyPair
 
 
 def found_home(path: Path, new: NewHome, *, network: str, policy: Policy | None = None) -> str:
@@ -112,31 +100,9 @@ def newcomer_home(path: Path, new: NewHome, founding: bytes) -> str:
     return _make_home(path, new, lambda keys: founding)
 
 
-def read_home_keys(path: Path, passphrase: bytes) -> HomeKeys:
-    """Open the keys that a running node needs."""
-    folder = path / KEYS
-    return HomeKeys(
-        log=read_key(folder / "log.key", passphrase),
-        witness=read_key(folder / "witness.key", passphrase),
-        node=read_key(folder / "node.key", passphrase),
-    )
-
-
-def check_home_keys(keys: HomeKeys, opening: Statement) -> None:
-    """Check that the keys in the files are those that the log was opened with.
-
-    Raises:
-        InvalidError: a file belongs to another home.
-    """
-    enrolled = opening.body["keys"]
-    for pair in (keys.log, keys.witness, keys.node):
-        if not isinstance(enrolled, dict) or enrolled.get(pair.name) != pair.public:
-            raise InvalidError(
-                f"keys/{pair.name}.key",
-                found=f"public key {pair.public.hex()[:16]}…",
-                expected="the key that the log was opened with",
-                action="put the key files of this home back",
-            )
+def write_token(path: Path, world: World) -> None:
+    """Give a home a new token for its operator."""
+    write_whole(path / TOKEN, world.random(32).hex().encode() + b"\n")
 
 
 def read_token(path: Path) -> str:
@@ -180,39 +146,21 @@ def add_person_key(path: Path, name: str, passphrase: bytes, world: World, cost:
 
 
 def _make_home(path: Path, new: NewHome, founding_of: Callable[[MemberKeys], bytes]) -> str:
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise ConflictError(
-            str(path),
-            found="something is there",
-            expected="a new or empty folder",
-            action="choose another folder with --home",
-        )
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
-    draft.mkdir(mode=0o700, parents=True)
-    try:
+    with fresh_folder(path) as draft:
         place = Place(
             home=new.world.random(HOME_ID_BYTES),
             machine=machine_id(new.state_folder, random=new.world.random),
             path=str(path.parent.resolve() / path.name),
             starts=0,
         )
-        origin = _fill_home(draft, new, place, founding_of)
-        if path.exists():
-            path.rmdir()
-        draft.rename(path)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return origin
+        return _fill_home(draft, new, place, founding_of)
 
 
 def _fill_home(folder: Path, new: NewHome, place: Place, founding_of: Callable[[MemberKeys], bytes]) -> str:
-    seeds = {name: new.world.random(32) for name in KEY_NAMES}
     (folder / KEYS).mkdir(mode=0o700)
-    for name, seed in seeds.items():
-        text = seal_key(name, seed, new.passphrase, random=new.world.random, cost=new.cost)
-        write_key(folder / KEYS / f"{name}.key", text)
+    seeds = make_keys(folder / KEYS, KEY_NAMES, new.passphrase, new.world, new.cost)
     person = add_person_key(folder, new.person, new.passphrase, new.world, new.cost)
-    _write_private(folder / TOKEN, new.world.random(32).hex())
+    write_token(folder, new.world)
     keys = MemberKeys(
         log=public_key(seeds["log"]),
         node=public_key(seeds["node"]),
@@ -246,10 +194,8 @@ def _first_writer(
     """A writer on a database that has nothing in it yet."""
     database = connect(database_path, write=True)
     migrate(database)
-    with database.atomic():
-        number = Writing(database).add_log(origin)
     roster = found_roster(founding)
-    head = Head(number=number, copy=Copy(origin=origin, last=roster.network))
+    head = Head(number=0, copy=Copy(origin=origin, last=roster.network))
     writer = Writer(
         database=database,
         state=State(origin=origin, roster=roster, heads={origin: head}),
@@ -265,11 +211,3 @@ def _first_writer(
     finally:
         writer.stop()
         database.close()
-
-
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="ascii") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())

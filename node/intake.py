@@ -13,15 +13,20 @@ from typing import Any
 import msgpack
 
 from ledger.errors import ForbiddenError, InvalidError, MalformedError, short
-from ledger.log.entry import parse_entry
+from ledger.log.checkpoint import parse_checkpoint
+from ledger.log.entry import leaf_hash, parse_entry
 from ledger.log.intake import OPENING_KIND, Run, accept_entries
-from ledger.log.note import VerifierKey
+from ledger.log.note import VerifierKey, parse_note
+from ledger.log.origin import format_origin
 from ledger.log.statement import Statement, open_payload
+from ledger.members.eras import note_key
 from ledger.members.network import network_id
 from ledger.members.roster import Member, Roster
 from node.state import State
 from node.store.indexing import INDEXED_KINDS, STANDING_KINDS, Indexed, index_statement
 from node.store.reader import Reader, StoredNote
+from node.sync.later import check_turn, is_next_log, read_later_opening
+from node.sync.notes import check_within_end
 from node.sync.wire import Batch, Payload
 from node.writer import StoredRun
 
@@ -31,14 +36,28 @@ _READ_KINDS = INDEXED_KINDS | {OPENING_KIND}
 def read_batch(state: State, batch: Batch) -> StoredRun:
     """Check a batch of a member's log against the own copy of it, ready to be stored.
 
+    The next log of a member is opened by the batch that begins with its entry 0.
+
     Raises:
         ForbiddenError: the log is quarantined.
         MissingError: nobody in the network has a log of that name.
+        ConflictError: the log ended below, or its opening pins less than is known of the log before.
         GapError, MalformedError, InvalidError, RollbackError, ForkError: as `accept_entries`.
     """
     check_not_forked(state, batch.origin)
-    member = state.roster.member_of(batch.origin)
-    return read_run(state, batch, state.roster.log_key(member.organization), member.opening)
+    roster = state.roster
+    claimed = parse_checkpoint(parse_note(batch.checkpoint).text)
+    check_within_end(roster, claimed)
+    if is_next_log(roster, batch.origin):
+        opening = read_later_opening(state, batch)
+        vkey = note_key(batch.origin, opening.keys.log)
+        leaf: bytes | None = leaf_hash(batch.entries[0])
+    else:
+        log = roster.log(batch.origin)
+        vkey, leaf = log.era_of(claimed.size).key, log.opening
+    run = read_run(state, batch, vkey, leaf)
+    check_turn(roster, run)
+    return run
 
 
 def check_not_forked(state: State, origin: str) -> None:
@@ -48,7 +67,7 @@ def check_not_forked(state: State, origin: str) -> None:
             f"log {origin}",
             found="a log that forked",
             expected="a log without evidence against it",
-            action="read the evidence with `tally status`; nothing new of this log is accepted",
+            action="read the evidence with `tally evidence show`; nothing new of this log is accepted",
         )
 
 
@@ -108,8 +127,10 @@ def check_opening(statement: Statement, origin: str, log_key: bytes, roster: Ros
     if network_id(statement.data("founding")) != roster.network:
         raise InvalidError(where, found="another network's founding", expected=short(roster.network))
     opened = Member.of_opening(statement)
-    if roster.origin(opened.organization) != origin:
-        raise InvalidError(where, found=f"organization {opened.organization}", expected=origin)
+    number = statement.body["number"]
+    named = format_origin(opened.organization, roster.network, number if isinstance(number, int) else 1)
+    if named != origin:
+        raise InvalidError(where, found=f"the opening of {named}", expected=origin)
     if opened.keys.log != log_key:
         raise InvalidError(where, found=f"log key {short(opened.keys.log)}", expected=short(log_key))
     return opened

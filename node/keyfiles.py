@@ -26,7 +26,6 @@ import re
 import stat
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,6 +45,7 @@ from ledger.errors import (
     short,
 )
 from ledger.log.signature import SEED_BYTES, check_public_key, public_key
+from node.disk import sync_folder
 
 FORMAT = "tallystick key v1"
 KDF_NAME = "argon2id13"
@@ -155,7 +155,7 @@ def write_key(path: Path, text: str) -> None:
             os.link(draft, path)  # unlike a rename, a link refuses to replace
         finally:
             os.unlink(draft)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except FileExistsError as error:
         raise ConflictError(
             str(path),
@@ -165,6 +165,18 @@ def write_key(path: Path, text: str) -> None:
         ) from error
     except OSError as error:
         raise UnavailableError(str(path), found=error.strerror or "cannot be written") from error
+
+
+def copy_key(source: Path, target: Path) -> None:
+    """A key file once more, checked for its form; who else could read the source does not matter here.
+
+    Raises:
+        MissingError, MalformedError: there is no key file.
+        ConflictError: there is a file at the target.
+    """
+    text = _read_text(source, lambda status: None)
+    _parse(text, str(source))
+    write_key(target, text)
 
 
 def read_key(path: Path, passphrase: bytes) -> KeyPair:
@@ -336,12 +348,16 @@ def _unhex(value: object, length: int, where: str) -> bytes:
 
 def _read_private_text(path: Path) -> str:
     """The text of a small file that only its owner, who is us, can read and write."""
+    return _read_text(path, lambda status: _check_private(status, path))
+
+
+def _read_text(path: Path, check: Callable[[os.stat_result], None]) -> str:
     where = str(path)
     try:
         # Not blocking: a pipe under this name must not hold the node.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         with open(descriptor, "rb") as file:
-            _check_private(os.fstat(file.fileno()), path)
+            check(os.fstat(file.fileno()))
             data = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError as error:
         raise MissingError(where, found="no such file", expected="a key or passphrase file") from error
@@ -375,12 +391,3 @@ def _check_private(status: os.stat_result, path: Path) -> None:
             expected="0600",
             action=f"chmod 600 {path}",
         )
-
-
-def _sync_folder(folder: Path) -> None:
-    with suppress(PermissionError):  # systems that do not open folders do not need it
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -13,15 +13,18 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from pathlib import Path
 
 from ledger.errors import TallyError, UnavailableError
 from ledger.log.encoding import Value
 from ledger.log.note import log_vkey
 from ledger.log.statement import NONCE_BYTES, Statement, node_nonce, parse_statement, write_nonce
+from ledger.members.network import parse_keys
 from node.config import Settings
 from node.drafts import Draft, Recorded, find_recorded, make_draft
-from node.home import DATABASE, HomeKeys, check_home_keys, read_home_keys
+from node.home import DATABASE
+from node.homekeys import HomeKeys, check_home_keys, enrolled_keys, put_in_use, read_home_keys
 from node.metrics import Metrics
 from node.rules import check_own_statement
 from node.state import State, load_state
@@ -50,26 +53,33 @@ class Node:
         self.settings = settings
         self.world = world
         self.metrics = Metrics()
-        self.keys: HomeKeys = read_home_keys(home, passphrase)
         self._database = connect(home / DATABASE, write=True)
-        migrate(self._database)
-        self._local = threading.local()
-        self._readers: list[Reader] = []
-        self._readers_lock = threading.Lock()
-        state = load_state(Reader(self._database))
-        check_home_keys(self.keys, self._opening(state))
-        self.writer = Writer(
-            database=self._database,
-            state=state,
-            vkey=log_vkey(state.origin, self.keys.log.seed),
-            log_seed=self.keys.log.seed,
-            world=world,
-            metrics=self.metrics,
-            raise_mark=raise_mark,
-        )
-        self.book = AgreementBook()
-        self._nonces: deque[bytes] = deque()
-        self._blocks: dict[str, UnavailableError] = {}
+        with ExitStack() as opening:
+            opening.callback(self._database.close)
+            migrate(self._database)
+            self._local = threading.local()
+            self._readers: list[Reader] = []
+            self._readers_lock = threading.Lock()
+            state = load_state(Reader(self._database))
+            enrolled = enrolled_keys(state) or parse_keys(
+                self._opening(state).body["keys"], "keys of log.open"
+            )
+            put_in_use(home, enrolled)
+            self.keys: HomeKeys = read_home_keys(home, passphrase)
+            check_home_keys(self.keys, enrolled)
+            self.writer = Writer(
+                database=self._database,
+                state=state,
+                vkey=log_vkey(state.origin, self.keys.log.seed),
+                log_seed=self.keys.log.seed,
+                world=world,
+                metrics=self.metrics,
+                raise_mark=raise_mark,
+            )
+            self.book = AgreementBook()
+            self._nonces: deque[bytes] = deque()
+            self._blocks: dict[str, UnavailableError] = {}
+            opening.pop_all()  # from here on `stop` closes it
 
     @property
     def state(self) -> State:

@@ -7,7 +7,7 @@ second. Nobody can exclude a copy on another machine, or a rollback of a whole m
 
 Opening a home takes these steps; each says what is there if we die after it:
 
-1. lock the home (`lock_home`), read both records, `judge_place`. Nothing has changed.
+1. lock the home (`node.lock`), read both records, `judge_place`. Nothing has changed.
 2. Where the verdict says so, hear every partner's copy of the own log and fetch what is missing. Both
    records still are the old ones, so the next start judges the same and hears them again.
 3. `open_mark`: the mark says `starts` + 1, `opening`, on disk. The database is one start behind an
@@ -17,41 +17,45 @@ Opening a home takes these steps; each says what is there if we die after it:
 6. after every commit `MarkFile.raise_mark`, without fsync. If the process dies between commit and mark, the
    database is ahead of the mark, which is no fault; if the machine dies, the mark may be behind as well.
 
+A backup names no machine (`BACKED_UP`), so that whatever is made of it is judged restored, also where the
+mark outside says nothing against it.
+
 Mark file `<home id, hex>.mark`, integers big-endian, 512 bytes each for slots 0 and 1, then the head:
 
     slot   u64 number | u8 opening | u64 size | root (32 bytes) | check (16 bytes), zeros up to 512
-    head   strict msgpack map {home, machine, path, starts} | check (16 bytes)
+    head   strict msgpack map {home, machine, number, path, starts} | check (16 bytes)
     check  the first 16 bytes of SHA-256 over `tallystick mark v1⏎ | home id | what stands before it`
 
+`number` is that of the own log: sizes of one log say nothing of the next one (`tally recover`).
 Slot `n % 2` holds number n; the valid one with the higher number counts, so a torn write costs one step.
 """
 
 from __future__ import annotations
 
 import enum
-import fcntl
 import hashlib
 import os
 import re
 import struct
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
-from ledger.errors import ConflictError, TallyError, UnavailableError
+from ledger.errors import TallyError, UnavailableError
 from ledger.log.encoding import decode, encode
+from node.disk import write_whole
 
 HOME_ID_BYTES = 16
 MAX_MARK_BYTES = 16 * 1024
-LOCK_FILE = "lock"
+BACKED_UP = ""
+"""What a backup has in the place of a machine."""
 
 _SLOT = struct.Struct(">QBQ32s")
 _SLOT_BYTES = 512
 _CHECK_BYTES = 16
 _MACHINE_FILE = "machine-id"
 _MACHINE_ID = re.compile(r"[0-9a-f]{32}")
+_ELSEWHERE = "set TALLY_STATE_DIR to a folder outside of the home that this user can write"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +76,7 @@ class Mark:
     opening: bool
     size: int
     root: bytes
+    number: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,13 +112,22 @@ class Verdict:
         return self.judgement in (Judgement.UNCHANGED, Judgement.MOVED)
 
 
-def judge_place(
-    recorded: Place, mark: Mark | None, here: Here, size: int, root_at: Callable[[int], bytes]
-) -> Verdict:
-    """What became of a home; `size` and `root_at(size)` are of its own log as the database has it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnLog:
+    """The own log as the database has it: its number, its size, and its root at its size or a smaller one."""
+
+    number: int = 1
+    size: int
+    root_at: Callable[[int], bytes]
+
+
+def judge_place(recorded: Place, mark: Mark | None, here: Here, own: OwnLog) -> Verdict:
+    """What became of a home.
 
     In doubt it is a restored home: hearing partners needlessly costs a moment, a fork costs the log.
     """
+    if recorded.machine == BACKED_UP:
+        return _verdict(Judgement.RESTORED, "it was made from a backup")
     if here.machine != recorded.machine:
         return _verdict(Judgement.COPIED, "it was last opened on another machine")
     if here.path != recorded.path and here.original_stands:
@@ -127,17 +141,33 @@ def judge_place(
     if recorded.starts < _known_starts(mark):
         times = _known_starts(mark) - recorded.starts
         return _verdict(
-            Judgement.RESTORED, f"it was opened {times} more times than it knows; its log has {size} entries"
+            Judgement.RESTORED,
+            f"it was opened {times} more times than it knows; its log has {own.size} entries",
         )
     if recorded.starts > mark.place.starts:
         return _verdict(Judgement.RESTORED, "it was opened elsewhere since; its mark outside is older")
-    if mark.size > size:
-        return _verdict(Judgement.WENT_BACK, f"its log has {size} entries and had {mark.size}")
-    if mark.size and root_at(mark.size) != mark.root:
-        return _verdict(Judgement.WENT_BACK, f"its first {mark.size} entries are others than they were")
+    if mark.number > own.number:
+        return _verdict(Judgement.RESTORED, f"it knows log {own.number}, and log {mark.number} was begun")
+    lost = find_lost(mark, own)
+    if lost:
+        return _verdict(Judgement.WENT_BACK, lost)
     if here.path != recorded.path:
         return _verdict(Judgement.MOVED, f"it moved here from {recorded.path}")
     return _verdict(Judgement.UNCHANGED, "it is as it was left")
+
+
+def find_lost(mark: Mark | None, own: OwnLog) -> str:
+    """What this machine remembers of the own log and the log does not have, in words; empty for nothing.
+
+    A log that lacks remembered entries must not grow: it would sign a position for the second time.
+    """
+    if mark is None or mark.number != own.number:
+        return ""
+    if mark.size > own.size:
+        return f"its log has {own.size} entries and had {mark.size}"
+    if mark.size and own.root_at(mark.size) != mark.root:
+        return f"its first {mark.size} entries are others than they were"
+    return ""
 
 
 def next_place(recorded: Place, mark: Mark | None, here: Here) -> Place:
@@ -170,7 +200,7 @@ def machine_id(state: Path, *, random: Callable[[int], bytes], source: Path = Pa
         if found:
             return _machine_name(found)
     made_up = random(16).hex()
-    _write_whole(state / _MACHINE_FILE, made_up.encode() + b"\n")
+    write_whole(state / _MACHINE_FILE, made_up.encode() + b"\n", action=_ELSEWHERE)
     return _machine_name(made_up)
 
 
@@ -198,20 +228,29 @@ def read_mark(state: Path, home: bytes) -> Mark | None:
     if not head or data[-_CHECK_BYTES:] != _check(home, head):
         return None
     slots = [slot for slot in (_read_slot(data, index, home) for index in (0, 1)) if slot]
-    place = _place_of(head, home)
-    if not slots or place is None:
+    found = _read_head(head, home)
+    if not slots or found is None:
         return None
+    place, number = found
     _, opening, size, root = max(slots)
-    return Mark(place=place, opening=bool(opening), size=size, root=root)
+    return Mark(place=place, opening=bool(opening), size=size, root=root, number=number)
 
 
-def open_mark(state: Path, place: Place, *, size: int, root: bytes) -> MarkFile:
+def open_mark(state: Path, place: Place, *, size: int, root: bytes, number: int = 1) -> MarkFile:
     """Replaces the mark of a home by that of an opening that begins, on disk when this returns."""
-    head = encode({"home": place.home, "machine": place.machine, "path": place.path, "starts": place.starts})
+    head = encode(
+        {
+            "home": place.home,
+            "machine": place.machine,
+            "number": number,
+            "path": place.path,
+            "starts": place.starts,
+        }
+    )
     slot = _slot_bytes(place.home, 0, True, size, root)
     content = slot.ljust(2 * _SLOT_BYTES, b"\0") + head + _check(place.home, head)
     path = _mark_path(state, place.home)
-    _write_whole(path, content)
+    write_whole(path, content, action=_ELSEWHERE)
     return MarkFile(path, place.home, size, root)
 
 
@@ -246,56 +285,6 @@ class MarkFile:
     def close(self) -> None:
         """Lets go of the file; the mark stays."""
         os.close(self._descriptor)
-
-
-class HomeLock:
-    """The right to open a home, given up by `release`, by leaving the block, or when the process dies."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def release(self) -> None:
-        """Lets another process open the home."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def __enter__(self) -> HomeLock:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
-
-
-def lock_home(home: Path) -> HomeLock:
-    """Takes the home for this process, or says which process has it.
-
-    The file stays when the lock goes: removing it would let two processes lock two files of one name.
-    """
-    path = home / LOCK_FILE
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise UnavailableError(str(path), found=error.strerror or "cannot be opened") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    except BlockingIOError as error:
-        holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
-        os.close(descriptor)
-        raise ConflictError(
-            str(home),
-            found=f"opened by process {holder}",
-            expected="one process at a time",
-            action=f"Use the running node, or end process {holder} first.",
-        ) from error
-    except OSError as error:
-        os.close(descriptor)
-        raise UnavailableError(str(path), found=error.strerror or "cannot be locked") from error
-    return HomeLock(descriptor)
 
 
 _ACTIONS = {
@@ -339,14 +328,20 @@ def _read_slot(data: bytes, index: int, home: bytes) -> tuple[int, int, int, byt
     return number, opening, size, root
 
 
-def _place_of(head: bytes, home: bytes) -> Place | None:
+def _read_head(head: bytes, home: bytes) -> tuple[Place, int] | None:
     try:
         value = decode(head, "mark")
     except TallyError:
         return None
     match value:
-        case {"home": bytes(found), "machine": str(machine), "path": str(path), "starts": int(starts)}:
-            return Place(home=found, machine=machine, path=path, starts=starts) if found == home else None
+        case {
+            "home": bytes(found),
+            "machine": str(machine),
+            "number": int(number),
+            "path": str(path),
+            "starts": int(starts),
+        } if found == home:
+            return Place(home=found, machine=machine, path=path, starts=starts), number
     return None
 
 
@@ -361,30 +356,3 @@ def _read_machine_id(path: Path) -> str | None:
 
 def _machine_name(identity: str) -> str:
     return hashlib.sha256(b"tallystick machine v1\n" + identity.encode()).hexdigest()[:32]
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Puts a small private file on disk, replacing the one before: whole or not at all."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with open(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(draft, path)
-        except OSError:
-            os.unlink(draft)
-            raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise UnavailableError(
-            str(path),
-            found=error.strerror or "cannot be written",
-            action="Set TALLY_STATE_DIR to a folder outside of the home that this user can write.",
-        ) from error

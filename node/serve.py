@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from ledger.errors import ConflictError, InvalidError, TallyError, UnavailableError
+from ledger.errors import ConflictError, InvalidError, RollbackError, TallyError, UnavailableError
 from ledger.members.invitation import InvitationFile
 from ledger.members.network import network_id
 from ledger.members.roster import Address
@@ -32,20 +32,22 @@ from node.bond import Bond
 from node.clerk import Clerk
 from node.config import Settings, load_settings
 from node.home import NewHome, newcomer_home
+from node.lock import lock_home
 from node.logs import get_log
 from node.node import Node
-from node.place import lock_home
 from node.server import NodeServer, limits_of, make_server
 from node.sync.batching import make_batch
 from node.sync.engine import Engine
 from node.sync.http import HttpTransport
 from node.sync.joining import store_join_answer
+from node.sync.outside import Outside, outside_transport
 from node.sync.peer import Peer
 from node.sync.pulling import PULL_BYTES
 from node.sync.storing import store_batch
 from node.sync.wire import MAX_JOIN_BYTES, JoinRequest, PullRequest, parse_batch
 from node.sync.workers import Workers
 from node.tls import make_certificate, server_context
+from node.witness import forget_cosigned
 from node.world import World, real_world
 
 RUNNING = "running"
@@ -53,6 +55,9 @@ RUNNING = "running"
 
 OPENING = "opening"
 """Why nothing is written between hearing the partners and binding the home to its place."""
+
+LOST = "lost"
+"""Why nothing is written where this machine remembers entries that no partner holds."""
 
 GC_ALLOCATIONS = 50_000
 
@@ -172,6 +177,11 @@ class _Running:
             key_of=lambda partner: _node_key(node, partner),
         )
         self._engine = Engine(node, transport, self._workers)
+        self._outside = Outside(
+            node,
+            outside_transport(self._settings.witness.ask, self._settings.partner_timeout_s),
+            self._workers,
+        )
         self._clerk = Clerk(node)
         self._certificate = _certificate(node) if self._settings.tls else None
 
@@ -194,6 +204,7 @@ class _Running:
         finally:
             settling.cancel()
             self._clerk.stop()
+            await self._outside.stop()
             await self._engine.stop()
             self._workers.stop()
             with suppress(asyncio.CancelledError):
@@ -208,14 +219,30 @@ class _Running:
         url = f"{'https' if self._settings.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
         _say_running(node.home, url)
         await self._engine.start()
+        await self._outside.start()
         self._clerk.start()
         log.info("listening", url=url, origin=node.state.origin, size=node.state.own.copy.size)
         on_started(url)
         await self._engine.wait_heard()
-        if OPENING in node.blocks:
-            await self._workers(lambda: self._bond.tie(node))
-            node.block(OPENING, None)
+        if OPENING in node.blocks and not await self._workers(self._tie_heard):
+            return
         await self._workers(lambda: _record_address(node, self._settings.address(port), self._certificate))
+
+    def _tie_heard(self) -> bool:
+        """Bind a home whose partners were heard to its place; whether it may write."""
+        node = self._node
+        try:
+            self._bond.check_whole(node)
+        except RollbackError as error:
+            log.error("entries of the own log are lost", error=error, action=error.action)
+            lost = UnavailableError(
+                error.where, found=error.found, expected=error.expected, action=error.action
+            )
+            node.block(LOST, lost)
+        else:
+            self._bond.tie(node)
+        node.block(OPENING, None)
+        return LOST not in node.blocks
 
     def _judge_place(self) -> None:
         """Bind the home to its place, before anything is appended; one that is not as it was left only
@@ -225,6 +252,7 @@ class _Running:
             self._bond.tie(self._node)
             return
         log.warning("this home is not where or as it was", found=verdict.found, action=verdict.action)
+        forget_cosigned(self._node)
         self._node.block(
             OPENING,
             UnavailableError(

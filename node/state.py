@@ -6,17 +6,22 @@ sees a consistent picture that is on disk.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ledger.errors import ConflictError, MissingError
 from ledger.log.entry import parse_entry
 from ledger.log.intake import Copy
 from ledger.log.note import add_signatures, parse_note
-from ledger.log.statement import Statement, parse_statement
-from ledger.members.roster import ROSTER_KINDS, Roster, fold_roster, found_roster
+from ledger.log.origin import parse_origin
+from ledger.log.statement import parse_statement
+from ledger.members.folding import ROSTER_KINDS, Folding, fold_order, fold_roster
+from ledger.members.roster import Roster, found_roster, unfolded
 from ledger.members.witnessing import is_witnessed
 from node.store.reader import Reader, StoredNote
+
+_EVIDENCE_KINDS = {"evidence": "origin", "evidence.files": "accused"}
+"""Kinds that accuse somebody, and the field that says whom."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +71,17 @@ class Head:
             witnessed = note
         return replace(self, newest=newest, witnessed=witnessed)
 
+    def reweighed(self, roster: Roster) -> Head:
+        """The head under another witness set: of the notes that are kept, those count that it witnessed."""
+        within = [note for note in self.notes() if note.size <= self.copy.size]
+        witnessed = [note for note in within if is_witnessed(roster, note.note)]
+        return replace(self, witnessed=witnessed[-1] if witnessed else None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """One consistent picture. `quarantined` names the logs that evidence was recorded against."""
+    """One consistent picture. `quarantined` names the logs and the witnesses that the own log has
+    evidence against."""
 
     origin: str
     roster: Roster
@@ -107,19 +119,43 @@ class State:
         head = self.heads.get(origin)
         return head is not None and seq < head.witnessed_size
 
+    def with_heads(self, heads: Mapping[str, Head], before: Roster) -> State:
+        """The state with other heads; where a witness was discredited since, all are weighed anew."""
+        if self.roster.discredited != before.discredited:
+            heads = {origin: head.reweighed(self.roster) for origin, head in heads.items()}
+        return replace(self, heads=heads)
+
     def partners(self) -> list[str]:
         """The other members, by name."""
         return sorted(name for name in self.roster.members if name != self.organization)
 
 
-def fold_standing(state: State, *, origin: str, seq: int, leaf: bytes, statement: Statement) -> State:
+def fold_standing(state: State, folding: Folding) -> State:
     """The state after a statement that changes who stands how in the network."""
-    if statement.kind in ROSTER_KINDS:
-        roster = fold_roster(state.roster, origin=origin, seq=seq, leaf=leaf, statement=statement)
-        return replace(state, roster=roster)
-    if statement.kind == "evidence" and origin == state.origin:
-        return replace(state, quarantined=state.quarantined | {statement.text("origin")})
+    kind = folding.statement.kind
+    if kind in _EVIDENCE_KINDS and folding.origin.partition("/")[0] == state.organization:
+        accused = folding.statement.text(_EVIDENCE_KINDS[kind])
+        state = replace(state, quarantined=state.quarantined | {accused})
+    if kind in ROSTER_KINDS:
+        return replace(state, roster=fold_roster(state.roster, folding))
     return state
+
+
+def fold_run(reader: Reader, state: State, foldings: Iterable[Folding]) -> State:
+    """The state after the statements of a run that stands in the database already.
+
+    A later log ends the one before it at its pin, so that what was folded from there on counts no more;
+    and what comes late into a log that has a later one comes before that. Then all is folded anew.
+    """
+    folded = state
+    is_late = False
+    for folding in foldings:
+        organization = parse_origin(folding.origin).organization
+        is_late = is_late or folding.origin != folded.roster.origin(organization)
+        folded = fold_standing(folded, folding)
+    if is_late or folded.roster.ends != state.roster.ends:
+        return load_standing(reader, folded)
+    return folded
 
 
 def load_state(reader: Reader) -> State:
@@ -142,23 +178,31 @@ def load_state(reader: Reader) -> State:
 def load_standing(reader: Reader, state: State) -> State:
     """The state with roster and quarantine folded anew from every entry that makes them.
 
-    At a start, and where the payload of such an entry came after later ones: the order is the log's.
+    At a start, and where the payload of such an entry came after later ones: the order is that of the fold.
     """
-    state = replace(state, roster=_unfolded(state.roster), quarantined=frozenset())
-    for number, seq in reader.roster_positions():
-        record = reader.record(reader.origin_of(number), seq)
+    folded = _folded(reader, state)
+    if folded.roster.ends == state.roster.ends:
+        return folded
+    # Where a later log ended one is known by now; what stands beyond was folded before it was.
+    return _folded(reader, folded)
+
+
+def _folded(reader: Reader, state: State) -> State:
+    state = replace(state, roster=unfolded(state.roster), quarantined=frozenset())
+    roster = state.roster
+    places = [(reader.origin_of(number), seq) for number, seq in reader.roster_positions()]
+    for origin, seq in sorted(places, key=lambda place: (*fold_order(roster, place[0]), place[1])):
+        record = reader.record(origin, seq)
         if record.statement is not None:
-            state = fold_standing(
-                state, origin=record.origin, seq=seq, leaf=record.leaf, statement=record.statement
+            folding = Folding(
+                origin=origin,
+                seq=seq,
+                leaf=record.leaf,
+                time_ms=record.entry.time_ms,
+                statement=record.statement,
             )
+            state = fold_standing(state, folding)
     return state
-
-
-def _unfolded(roster: Roster) -> Roster:
-    founder = roster.founding.founder
-    return Roster(
-        founding=roster.founding, network=roster.network, members={founder: roster.members[founder]}
-    )
 
 
 def _load_head(reader: Reader, origin: str, roster: Roster) -> Head:

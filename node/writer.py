@@ -17,7 +17,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -30,11 +30,13 @@ from ledger.log.entry import SALT_BYTES, commit_to, leaf_hash, parse_entry, seal
 from ledger.log.intake import Accepted, cover, grow_copy
 from ledger.log.note import VerifierKey
 from ledger.log.statement import Statement
-from node.drafts import Draft, Fresh, Recorded, take_drafts
+from ledger.members.folding import Folding
+from node.drafts import Draft, Fresh, Lacking, Recorded, take_drafts
+from node.homekeys import check_own_key
 from node.jobs import Job, JobQueue, refuse
 from node.metrics import Metrics
 from node.place import Place
-from node.state import Head, State, fold_standing, load_standing
+from node.state import Head, State, fold_run, load_standing
 from node.store.indexing import STANDING_KINDS, Indexed
 from node.store.place_record import write_place
 from node.store.reader import StoredNote
@@ -51,6 +53,15 @@ class StoredRun:
     payloads: Sequence[tuple[int, bytes, bytes]] = ()
     indexed: Sequence[tuple[int, Indexed]] = ()
     statements: Sequence[tuple[int, bytes, Statement]] = ()
+
+    def foldings(self) -> Iterator[Folding]:
+        """The statements that change who stands how, each in its place."""
+        grown = self.accepted.grown
+        for seq, leaf, statement in self.statements:
+            entry = parse_entry(grown.entries[seq - grown.before.size])
+            yield Folding(
+                origin=grown.after.origin, seq=seq, leaf=leaf, time_ms=entry.time_ms, statement=statement
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +109,8 @@ class Writer:
         raise_mark: Callable[[int, bytes], None],
     ) -> None:
         self.state = state
+        self.lacking: Lacking = frozenset()
+        """What is known of own payloads that were lost; the event loop sets it."""
         self._database = database
         self._writing = Writing(database)
         self._vkey = vkey
@@ -159,6 +172,15 @@ class Writer:
         """Record where the home was opened."""
         return self._submit(Job(partial(self._store_place, place)))
 
+    def change(self, act: Callable[[Database], None]) -> Future[list[Recorded]]:
+        """Have `act` write what belongs to no log, in a commit; a TallyError that it raises undoes it."""
+
+        def run(pending: _Pending) -> Sequence[tuple[int, bool]]:
+            act(self._database)
+            return ()
+
+        return self._submit(Job(run))
+
     def _submit(self, job: Job[_Pending]) -> Future[list[Recorded]]:
         if self._broken is None:
             self._jobs.put(job)
@@ -202,7 +224,7 @@ class Writer:
         except sqlite3.Error as error:
             self._fail(jobs, error)
             return
-        self.state = replace(pending.state, heads=pending.heads)
+        self.state = pending.state.with_heads(pending.heads, self.state.roster)
         own = self.state.own.copy
         self._raise_mark(own.size, own.root)
         first = own.size - len(leaves)
@@ -254,8 +276,9 @@ class Writer:
     # Own entries
 
     def _take_drafts(self, drafts: Sequence[Draft], pending: _Pending) -> Sequence[tuple[int, bool]]:
+        check_own_key(pending.state, self._vkey)
         own = pending.heads[pending.state.origin].copy
-        return take_drafts(drafts, pending.fresh, self._writing.reader, own)
+        return take_drafts(drafts, pending.fresh, self._writing.reader, own, self.lacking)
 
     def _recorded(
         self, places: Sequence[tuple[int, bool]], first: int, leaves: Sequence[bytes]
@@ -315,22 +338,20 @@ class Writer:
             raise ConflictError(
                 f"log {origin}", found=f"size {at.size} by now", expected=f"size {grown.before.size}"
             )
-        if head is None:
+        if head is None or not head.number:
             head = Head(number=self._writing.add_log(origin), copy=at)
         if grown.entries:
             self._writing.add_entries(head.number, grown)
         self._writing.add_payloads(head.number, run.payloads)
         self._writing.index(head.number, run.indexed)
-        state = pending.state
-        for seq, leaf, statement in run.statements:
-            state = fold_standing(state, origin=origin, seq=seq, leaf=leaf, statement=statement)
+        state = fold_run(self._writing.reader, pending.state, run.foldings())
         pending.state = state
         if grown.entries:
             time_ms = parse_entry(grown.entries[-1]).time_ms
             self._set_head(head, head.with_run(grown.after, time_ms, run.note, state.roster), pending)
         else:
             self._set_head(head, head.with_note(run.note, state.roster), pending)
-        pending.agreements.update(item.agreement for _, item in run.indexed if item.agreement is not None)
+        pending.agreements.update(agreement for _, item in run.indexed for agreement in item.agreements)
         return ()
 
     def _store_note(self, origin: str, note: StoredNote, pending: _Pending) -> Sequence[tuple[int, bool]]:
@@ -339,10 +360,13 @@ class Writer:
         return ()
 
     def _set_head(self, head: Head, changed: Head, pending: _Pending) -> None:
+        origin = head.copy.origin
         if changed.notes() != head.notes():
             rows = [(kept.size, kept.note, b"".join(kept.proof)) for kept in changed.notes()]
-            self._writing.set_notes(head.number, rows)
-        origin = head.copy.origin
+            # The note that ends an era stays: by it the entries before a rotation travel.
+            turn_after = pending.state.roster.turn_after
+            gone = [kept.size for kept in head.notes() if turn_after(origin, kept.size - 1) != kept.size]
+            self._writing.set_notes(head.number, rows, instead_of=gone)
         if changed != pending.heads.get(origin):
             pending.heads[origin] = changed
             pending.origins.add(origin)
@@ -363,7 +387,7 @@ class Writer:
             # These entries came before others that are folded already.
             pending.state = load_standing(self._writing.reader, pending.state)
         pending.origins.add(origin)
-        pending.agreements.update(item.agreement for _, item in indexed if item.agreement is not None)
+        pending.agreements.update(agreement for _, item in indexed for agreement in item.agreements)
         return ()
 
     def _store_place(self, place: Place, _pending: _Pending) -> Sequence[tuple[int, bool]]:

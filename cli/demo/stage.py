@@ -24,7 +24,7 @@ from cli.demo.teller import Teller
 from cli.main import FAULTS_FILE
 from cli.reading import OpenHome, open_home
 from ledger.errors import ConflictError, InvalidError, MissingError, TallyError, UnavailableError
-from node.place import LOCK_FILE, lock_home
+from node.lock import LOCK_FILE, lock_home
 
 T = TypeVar("T")
 

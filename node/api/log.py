@@ -7,6 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from ledger.log.checkpoint import parse_checkpoint
+from ledger.log.note import parse_note
+from ledger.log.receipt import parse_receipt
 from node.api.describe import answers
 from node.api.requests import answer
 from node.node import Node
@@ -15,6 +18,8 @@ from node.views.receipts import make_receipt
 from node.views.values import read_hash
 
 RECEIPT_MEDIA = "text/plain"
+QUARANTINED_HEADER = "tallystick-quarantined"
+"""Stands beside a receipt of a log that is proven to have forked, and names it."""
 
 
 def router(node: Node) -> APIRouter:
@@ -43,6 +48,8 @@ def router(node: Node) -> APIRouter:
         leaf: str, payload: Annotated[bool, Query(description="Whether it shows the statement, too.")] = False
     ) -> Response:
         text = make_receipt(node.reader, node.state, read_hash(leaf, "leaf hash"), with_payload=payload)
-        return Response(text, media_type=RECEIPT_MEDIA)
+        origin = parse_checkpoint(parse_note(parse_receipt(text).checkpoint).text).origin
+        told = {QUARANTINED_HEADER: origin} if origin in node.state.quarantined else {}
+        return Response(text, media_type=RECEIPT_MEDIA, headers=told)
 
     return routes

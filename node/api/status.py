@@ -28,9 +28,11 @@ def router(node: Node, partners: Callable[[], Any]) -> APIRouter:
 
     @routes.get("/status", summary="What one screen says of this node", responses=answers("The status"))
     def get_status() -> Response:
-        blocks = {name: str(error) for name, error in node.blocks.items()}
+        blocked = node.blocks
+        blocks = {name: str(error) for name, error in blocked.items()}
+        actions = {name: error.action for name, error in blocked.items() if error.action}
         shown = show_status(node.reader, node.state, node.book)
-        return answer(shown | {"blocks": blocks, "partners": partners()})
+        return answer(shown | {"blocks": blocks, "actions": actions, "partners": partners()})
 
     @routes.get(
         "/metrics",

@@ -12,6 +12,7 @@ from node.api.describe import answers
 from node.api.requests import answer
 from node.node import Node
 from node.views.events import trace
+from node.views.evidence import quarantined_in
 
 Thing: TypeAlias = Annotated[
     str, Query(alias="id", min_length=1, max_length=4096, description="Identifier of an item or a lot.")
@@ -27,11 +28,15 @@ def router(node: Node) -> APIRouter:
 
     @routes.get("/trace/back", summary="What a thing came from", responses=answers("The trace"))
     def get_back(name: Thing, at: Moment = None) -> Response:
-        return answer(trace(node.reader, "back", name, _instant(at)))
+        return _answer("back", name, at)
 
     @routes.get("/trace/forward", summary="What became of a thing", responses=answers("The trace"))
     def get_forward(name: Thing, at: Moment = None) -> Response:
-        return answer(trace(node.reader, "forward", name, _instant(at)))
+        return _answer("forward", name, at)
+
+    def _answer(direction: str, name: str, at: str | None) -> Response:
+        traced = trace(node.reader, direction, name, _instant(at))
+        return answer(traced | {"quarantined": quarantined_in(node.state, traced)})
 
     return routes
 

@@ -9,16 +9,23 @@ from contracts.document import agreement_hash
 from ledger.errors import TallyError
 from ledger.log.encoding import encode
 from ledger.log.statement import Statement
-from ledger.members.roster import ROSTER_KINDS
+from ledger.members.folding import ROSTER_KINDS
 from ledger.trace.document import read_event
 from ledger.trace.event import Event, things_of, view_event
 
 STANDING_KINDS = ROSTER_KINDS | {"evidence"}
-"""Kinds that change who stands how in the network; read again at every start."""
+"""Kinds that change who stands how in the network; read again at every start. Of openings those of later
+logs do: an organization's first log is known by its admission."""
 
-_ABOUT_AGREEMENT = frozenset({"agreement.sign", "fact", "confirm", "counted", "decision"})
+_ABOUT_AGREEMENT = frozenset(
+    {"agreement.sign", "agreement.withdraw", "agreement.decline", "agreement.terminate", "timekeeper.replace"}
+    | {"fact", "confirm", "counted", "decision", "correction"}
+)
 
-INDEXED_KINDS = STANDING_KINDS | _ABOUT_AGREEMENT | {"agreement.propose", "event"}
+TICKS = bytes(32)
+"""Stands in the place of an agreement's hash for `tick` entries, which concern all of a timekeeper's."""
+
+INDEXED_KINDS = STANDING_KINDS | _ABOUT_AGREEMENT | {"agreement.propose", "event", "tick"}
 """Kinds of others' statements that any index holds something of; of own ones all are indexed."""
 
 
@@ -38,25 +45,30 @@ class Indexed:
 
     nonce: bytes
     in_roster: bool = False
-    agreement: bytes | None = None
+    agreements: tuple[bytes, ...] = ()
+    """The agreements that it is about: a proposal also about the one that it replaces."""
     event: IndexedEvent | None = None
 
 
 def index_statement(statement: Statement) -> Indexed:
     """What the indexes hold of a statement. A payload that its own rules refuse is not in them."""
     kind = statement.kind
-    agreement = None
+    agreements: tuple[bytes, ...] = ()
     event = None
     if kind == "event":
         event = _index_event(statement)
     elif kind == "agreement.propose":
-        agreement = agreement_hash(statement.data("document"))
+        replaced = statement.body["replaces"]
+        agreements = (agreement_hash(statement.data("document")),)
+        agreements += (replaced,) if isinstance(replaced, bytes) else ()
     elif kind in _ABOUT_AGREEMENT:
-        agreement = statement.data("agreement")
+        agreements = (statement.data("agreement"),)
+    elif kind == "tick":
+        agreements = (TICKS,)
     return Indexed(
         nonce=statement.nonce,
-        in_roster=kind in STANDING_KINDS,
-        agreement=agreement,
+        in_roster=kind in STANDING_KINDS and (kind != "log.open" or "pin" in statement.body),
+        agreements=agreements,
         event=event,
     )
 

@@ -6,23 +6,25 @@ log reads that page. Everything it gives is bytes as stored; who needs trust che
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlite_utils import Database
 
-from ledger.errors import MissingError, short
-from ledger.log.entry import Entry, leaf_hash, parse_entry
+from ledger.errors import InvalidError, MissingError, short
+from ledger.log.entry import Entry, entry_times, leaf_hash, parse_entry
 from ledger.log.intake import Copy
+from ledger.log.origin import parse_origin
 from ledger.log.statement import Statement, parse_statement
 from ledger.log.tile import TILE_HASHES, TileReader, read_edge
+from node.store.indexing import TICKS
 from node.store.leaves import find_candidates
 from node.store.schema import connect
 
 OWN = 1
-"""The number of the home's own log in the table `log`."""
+"""The number of the home's own log in the table `log`, or of the first where it has opened later ones."""
 
 VALUES_AT_ONCE = 500
 _TILE_SHIFT = 48
@@ -81,8 +83,14 @@ class Reader:
         return [row[0] for row in self._rows("SELECT origin FROM log ORDER BY number")]
 
     def own_origin(self) -> str:
-        """The home's own log."""
-        return str(self._rows("SELECT origin FROM log WHERE number = ?", OWN)[0][0])
+        """The home's own log: of those of its organization, the one that was opened last."""
+        first = self.origin_of(OWN)
+        later = self._rows("SELECT origin FROM log WHERE origin LIKE ?", f"{first}/%")
+        return max((first, *(str(row[0]) for row in later)), key=lambda origin: parse_origin(origin).number)
+
+    def is_own(self, number: int) -> bool:
+        """Whether a log is one of the home's organization, by its number."""
+        return self.origin_of(number).partition("/")[0] == self.origin_of(OWN).partition("/")[0]
 
     def number(self, origin: str) -> int:
         """The number of a log's tables.
@@ -100,11 +108,23 @@ class Reader:
         return self._numbers[origin]
 
     def origin_of(self, number: int) -> str:
-        """The origin of a log by its number."""
+        """The origin of a log by its number.
+
+        Raises:
+            InvalidError: no log has it: an index of this home is damaged.
+        """
         for origin, known in self._numbers.items():
             if known == number:
                 return origin
-        origin = str(self._rows("SELECT origin FROM log WHERE number = ?", number)[0][0])
+        rows = self._rows("SELECT origin FROM log WHERE number = ?", number)
+        if not rows:
+            raise InvalidError(
+                "the home's index",
+                found=f"a log with number {number}",
+                expected="logs that this home holds",
+                action="run `tally doctor --rebuild`",
+            )
+        origin = str(rows[0][0])
         self._numbers[origin] = number
         return origin
 
@@ -115,9 +135,14 @@ class Reader:
 
     def notes(self, origin: str) -> list[StoredNote]:
         """The signed notes kept for a log, smallest first."""
-        rows = self._rows(
-            "SELECT size, note, proof FROM checkpoint WHERE log = ? ORDER BY size", self.number(origin)
-        )
+        return self._notes("log = ? ORDER BY size", self.number(origin))
+
+    def note(self, origin: str, size: int) -> StoredNote | None:
+        """The signed note of one size, where it is kept."""
+        return next(iter(self._notes("log = ? AND size = ?", self.number(origin), size)), None)
+
+    def _notes(self, which: str, *values: int) -> list[StoredNote]:
+        rows = self._rows(f"SELECT size, note, proof FROM checkpoint WHERE {which}", *values)
         return [
             StoredNote(size=size, note=note, proof=tuple(proof[i : i + 32] for i in range(0, len(proof), 32)))
             for size, note, proof in rows
@@ -256,7 +281,13 @@ class Reader:
 
     def agreement_hashes(self) -> list[bytes]:
         """The agreements that any entry here is about."""
-        return [bytes(row[0]) for row in self._rows("SELECT DISTINCT hash FROM agreement ORDER BY hash")]
+        sql = "SELECT DISTINCT hash FROM agreement WHERE hash <> ? ORDER BY hash"
+        return [bytes(row[0]) for row in self._rows(sql, TICKS)]
+
+    def agreement_sizes(self) -> dict[bytes, int]:
+        """How many entries here are about each agreement."""
+        sql = "SELECT hash, count(*) FROM agreement WHERE hash <> ? GROUP BY hash"
+        return {bytes(found): int(count) for found, count in self._rows(sql, TICKS)}
 
     def agreement_size(self, agreement: bytes) -> int:
         """How many entries here are about an agreement."""
@@ -266,6 +297,39 @@ class Reader:
         """The entries about one agreement whose payload is here, by log and position."""
         rows = self._rows("SELECT log, seq FROM agreement WHERE hash = ? ORDER BY log, seq", agreement)
         return [self.record(self.origin_of(number), seq) for number, seq in rows]
+
+    def agreement_records_after(self, agreement: bytes, ends: Mapping[str, int]) -> list[Record]:
+        """Those of them that stand at or past a position of their log; 0 where `ends` does not name it."""
+        rows = [
+            row
+            for origin in self.origins()
+            for row in self._rows(
+                "SELECT log, seq FROM agreement WHERE hash = ? AND log = ? AND seq >= ? ORDER BY seq",
+                agreement,
+                self.number(origin),
+                ends.get(origin, 0),
+            )
+        ]
+        return [self.record(self.origin_of(number), seq) for number, seq in rows]
+
+    def count_ticks(self, origin: str, end: int) -> int:
+        """How many ticks of a log below a position are here."""
+        sql = "SELECT count(*) FROM agreement WHERE hash = ? AND log = ? AND seq < ?"
+        return int(self._rows(sql, TICKS, self.number(origin), end)[0][0])
+
+    def ticks(self, origin: str, start: int, end: int) -> list[tuple[int, int]]:
+        """Position and time of the ticks of a log from `start` up to before `end`, in order."""
+        number = self.number(origin)
+        rows = self._rows(
+            f"SELECT a.seq, e.entry FROM agreement a JOIN entry_{number} e ON e.seq = a.seq "
+            "WHERE a.hash = ? AND a.log = ? AND a.seq >= ? AND a.seq < ? ORDER BY a.seq",
+            TICKS,
+            number,
+            start,
+            end,
+        )
+        times = entry_times([entry for _, entry in rows])
+        return [(int(seq), time_ms) for (seq, _), time_ms in zip(rows, times, strict=True)]
 
     def events_touching(self, name: str) -> list[Record]:
         """The events that touch a thing (canonical identifier), by log and position."""

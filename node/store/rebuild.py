@@ -20,7 +20,7 @@ from ledger.errors import InvalidError, MalformedError, UnavailableError
 from ledger.log.entry import parse_entry
 from ledger.log.statement import open_payload
 from node.store.indexing import INDEXED_KINDS, Indexed, index_statement
-from node.store.reader import OWN, Reader
+from node.store.reader import Reader
 from node.store.schema import create_log_tables, migrate
 from node.store.writing import Writing
 
@@ -117,7 +117,7 @@ def _runs(truth: Reader, origin: str) -> Iterator[Sequence[bytes]]:
 
 def _read_statements(truth: Reader, origin: str, start: int) -> Iterator[tuple[int, Indexed]]:
     entries = dict(enumerate(truth.entries(origin, start, RUN_ENTRIES), start))
-    is_own = truth.number(origin) == OWN
+    is_own = truth.is_own(truth.number(origin))
     for seq, salt, payload in truth.payloads(origin, start, RUN_ENTRIES):
         where = f"{origin} entry {seq}"
         if seq not in entries:

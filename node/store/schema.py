@@ -5,9 +5,13 @@ Truth (docs/format.md says what the bytes are; `tally verify` checks every colum
     log          number, origin; log 1 is the home's own
     entry_<n>    seq, entry                    the entries of log n
     payload_<n>  seq, salt, payload            those of its payloads that this home may have
-    checkpoint   log, size, note, proof        per log the newest note, and the newest that is witnessed;
+    checkpoint   log, size, note, proof        per log the newest note, the newest that is witnessed, and
+                                               those that end with a rotation of its key;
                                                proof: from the copy's size to the note's, where that is larger
     place        home, machine, path, starts, check: where this home runs (see node.place)
+    cosigned     origin, note: per log outside the network the note that was cosigned last, own line in it
+    forgetful    witness: own witness keys that may have cosigned more than is known (see node.witness)
+    outside      witness, note: per witness outside the network the note of the own log that it cosigned last
 
 Derived (`tally doctor --rebuild` drops it and makes it again from the truth):
 
@@ -16,7 +20,7 @@ Derived (`tally doctor --rebuild` drops it and makes it again from the truth):
     nonce        first 6 bytes of a nonce in the own log that its client chose -> seq
     roster       log, seq of the entries that make the roster
     event        the events, by hash and identity; thing, touch: which event touches which thing, and how
-    agreement    agreement hash -> log, seq of the entries that are about it
+    agreement    agreement hash -> log, seq of the entries that are about it; 32 zero bytes -> the ticks
 
 A table per log keeps each log's rows together and every append at the right edge of its tree: rows of
 several logs in one table would leave its pages half empty.
@@ -26,13 +30,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from sqlite_utils import Database
 
 from ledger.errors import MalformedError, UnavailableError
 
-VERSION = 1
+VERSION = 2
 
 _TRUTH = """
 CREATE TABLE log (number INTEGER PRIMARY KEY, origin TEXT NOT NULL UNIQUE) STRICT;
@@ -44,6 +49,12 @@ CREATE TABLE place (
   id INTEGER PRIMARY KEY CHECK (id = 1), home BLOB NOT NULL, machine TEXT NOT NULL,
   path TEXT NOT NULL, starts INTEGER NOT NULL, "check" BLOB NOT NULL
 ) STRICT;
+"""
+
+_WITNESS = """
+CREATE TABLE cosigned (origin TEXT PRIMARY KEY, note TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE forgetful (witness TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE TABLE outside (witness TEXT PRIMARY KEY, note TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
 
 _DERIVED = """
@@ -83,15 +94,18 @@ def connect(path: Path, *, write: bool) -> Database:
         else:
             uri = f"{path.resolve().as_uri()}?mode=ro"
             connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA schema_version")
+        with ExitStack() as opening:
+            opening.callback(connection.close)
+            connection.execute("PRAGMA schema_version")
+            connection.execute("PRAGMA busy_timeout = 10000")
+            connection.execute("PRAGMA foreign_keys = ON")
+            if write:
+                _prepare_writer(connection)
+            opening.pop_all()
     except sqlite3.DatabaseError as error:
         raise UnavailableError(
             str(path), found=str(error), expected="a database of tally", action="check the path of the home"
         ) from error
-    connection.execute("PRAGMA busy_timeout = 10000")
-    connection.execute("PRAGMA foreign_keys = ON")
-    if write:
-        _prepare_writer(connection)
     return Database(connection, use_old_upsert=False)
 
 
@@ -146,6 +160,10 @@ def _first(database: Database) -> None:
     create_derived_tables(database)
 
 
+def _second(database: Database) -> None:
+    _run(database, _WITNESS)
+
+
 def _run(database: Database, script: str) -> None:
     # executescript would commit the transaction that we are in.
     for statement in script.split(";"):
@@ -153,4 +171,4 @@ def _run(database: Database, script: str) -> None:
             database.execute(statement)
 
 
-_STEPS: dict[int, Callable[[Database], None]] = {1: _first}
+_STEPS: dict[int, Callable[[Database], None]] = {1: _first, 2: _second}

@@ -18,7 +18,7 @@ from ledger.log.statement import is_client_nonce
 from ledger.log.tile import Edge, Tile
 from node.store.indexing import Indexed, IndexedEvent
 from node.store.leaves import add_runs
-from node.store.reader import OWN, Reader, prefix_of, tile_id
+from node.store.reader import Reader, prefix_of, tile_id
 from node.store.schema import DERIVED_TABLES, create_derived_tables, create_log_tables
 
 NAMES_AT_ONCE = 500
@@ -57,17 +57,21 @@ class Writing:
         """Add payloads as (seq, salt, payload); one that is there already stays."""
         self._insert(f"INSERT OR IGNORE INTO payload_{number}", 3, payloads)
 
-    def set_notes(self, number: int, notes: Iterable[tuple[int, str, bytes]]) -> None:
-        """Replace the notes kept for a log by these, as (size, note, joined proof)."""
-        self.database.execute("DELETE FROM checkpoint WHERE log = ?", [number])
-        self._many("INSERT INTO checkpoint VALUES (?, ?, ?, ?)", [(number, *note) for note in notes])
+    def set_notes(
+        self, number: int, notes: Iterable[tuple[int, str, bytes]], instead_of: Iterable[int] = ()
+    ) -> None:
+        """Keep notes of a log, as (size, note, joined proof), in the place of those of these sizes."""
+        self._many("DELETE FROM checkpoint WHERE log = ? AND size = ?", [(number, old) for old in instead_of])
+        self._many(
+            "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?)", [(number, *note) for note in notes]
+        )
 
     # Derived
 
     def index(self, number: int, indexed: Iterable[tuple[int, Indexed]]) -> None:
         """Put statements, by position, into the derived indexes."""
         items = list(indexed)
-        if number == OWN:
+        if self.reader.is_own(number):
             self._many(
                 "INSERT OR IGNORE INTO nonce VALUES (?, ?)",
                 [(prefix_of(item.nonce), seq) for seq, item in items if is_client_nonce(item.nonce)],
@@ -75,8 +79,8 @@ class Writing:
         for seq, item in items:
             if item.in_roster:
                 self._run("INSERT OR IGNORE INTO roster VALUES (?, ?)", number, seq)
-            if item.agreement is not None:
-                self._run("INSERT OR IGNORE INTO agreement VALUES (?, ?, ?)", item.agreement, number, seq)
+            for agreement in item.agreements:
+                self._run("INSERT OR IGNORE INTO agreement VALUES (?, ?, ?)", agreement, number, seq)
         events = [(seq, item.event) for seq, item in items if item.event is not None]
         if events:
             self._index_events(number, events)

@@ -16,6 +16,7 @@ from ledger.log.tree import prove_consistency
 from node.node import Node
 from node.state import Head
 from node.store.reader import Reader, StoredNote
+from node.sync.later import turn_note
 from node.sync.wire import Batch, Payload
 
 CHUNK_ENTRIES = 1024
@@ -28,7 +29,8 @@ def make_batch(
 ) -> Batch:
     """A run of a log for an organization, from `start`, of about `limit_bytes`, or without entries for 0.
 
-    It is sent under `note`, or under the newest that can be proven from what is here.
+    It is sent under `note`, or under the newest that can be proven from what is here. It never reaches beyond
+    a rotation of the log's key, or the log's end: up to there it goes under the note of that size.
 
     Raises:
         GapError: the copy is not that long.
@@ -36,11 +38,16 @@ def make_batch(
     """
     head = node.state.head(origin)
     size = head.copy.size
+    end = node.state.roster.end_of(origin)
+    size = min(size, end.size) if end else size
     if start > size:
         raise GapError(
             f"{origin} entry {start}", found=f"{size} entries here", expected=f"a start up to {size}"
         )
     reader = node.reader
+    turn = turn_note(reader, node.state.roster, head.copy, start)
+    if turn is not None and (note is None or turn.size < note.size):
+        note = turn
     last = min(size, note.size) if note else size
     entries = _entries_within(reader, origin, start, last, limit_bytes)
     under = note or _note_over(head, start, start + len(entries))
@@ -52,7 +59,10 @@ def make_batch(
         payloads=payloads_for(reader, origin, start, len(entries), reader_name),
         checkpoint=under.note,
         proof=_proof(reader, head, start + len(entries), under),
-        witnessed=head.witnessed.note if head.witnessed else None,
+        # A witnessed note from beyond a rotation is signed by a key that the reader need not know yet.
+        witnessed=head.witnessed.note
+        if head.witnessed and (turn is None or head.witnessed.size <= turn.size)
+        else None,
     )
 
 

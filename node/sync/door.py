@@ -22,6 +22,7 @@ from node.limits import error_body, status_of
 from node.node import Node
 from node.sync import wire
 from node.sync.joining import Joining
+from node.sync.later import is_next_log, open_next_log
 from node.sync.serving import Hooks, Serving
 
 PROTOCOL = "1"
@@ -93,8 +94,8 @@ class Door:
             path=parts.path,
             query=parts.query,
             body=request.body,
-            recipient=state.origin,
-            key_of=self._node_key,
+            recipient=self._named(request),
+            key_of=lambda origin: self._node_key(origin, request.body),
             now_s=node.world.now_ms() // 1000,
             max_skew_s=node.settings.max_clock_skew_s,
         )
@@ -128,9 +129,20 @@ class Door:
             )
         return act(self.check_sender(request), request.body)
 
-    def _node_key(self, origin: str) -> bytes | None:
+    def _named(self, request: Request) -> str:
+        """By which of its logs a caller knows this node: the newest, or one before it."""
+        state = self._node.state
+        said = [value for name, value in request.headers if name.lower() == signing.RECIPIENT_HEADER]
+        known = state.roster.logs(state.organization)
+        return said[0] if said and said[0] in known else state.origin
+
+    def _node_key(self, origin: str, body: bytes) -> bytes | None:
+        """The sender's node key; of a log that this request opens, the one that the opening names."""
+        state = self._node.state
         try:
-            return self._node.state.roster.member_of(origin).keys.node
+            if is_next_log(state.roster, origin):
+                return open_next_log(state.roster, wire.parse_batch(body, f"push of {origin}")).keys.node
+            return state.roster.member_of(origin).keys.node
         except TallyError:
             return None
 
@@ -139,7 +151,7 @@ class Door:
         try:
             answer = self.serving.push(sender, batch)
         except GapError:
-            held = self.serving.held(sender)
+            held = self.serving.held(batch.origin)
             if batch.start <= held.size:
                 raise
             return Answer(status=409, body=wire.format_push_answer(held))

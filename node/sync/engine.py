@@ -3,6 +3,7 @@
     commit ──▶ Pushing (rounds) ──▶ partners' cosignatures ──▶ witnessed
     timer ───▶ Pulling (heads, logs, payloads), one loop per partner
     timer ───▶ Seen (records partners' heads in the own log)
+    commit ──▶ EvidenceWatch (holds what partners recorded against the own copies)
     requests ▶ Door (answers partners), which tells the loops what it learned
 
 Everything here runs on one event loop; what waits for the disk or costs time runs in `offload`. A partner
@@ -16,13 +17,14 @@ import contextlib
 from collections.abc import Callable, Coroutine
 
 from ledger.errors import TallyError
+from node.evidence_watch import EvidenceWatch
 from node.logs import get_log
 from node.node import Node
 from node.sync.clocks import Clocks
 from node.sync.door import Door
 from node.sync.heads import Learned
 from node.sync.hearing import Hearing
-from node.sync.partners import Partner, PartnerStatus
+from node.sync.partners import Partner, PartnerStatus, wait_at_most
 from node.sync.peer import Peer, Transport
 from node.sync.pulling import Pulling
 from node.sync.pushing import Pushing
@@ -32,6 +34,9 @@ from node.sync.workers import Offload
 from node.writer import Changes
 
 CLOCK = "clock"
+
+WATCH_S = 2.0
+"""Seconds between two looks at what partners recorded of others."""
 
 log = get_log(__name__)
 
@@ -47,10 +52,23 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._partners: dict[str, Partner] = {}
         self._clocks = Clocks(node.settings.max_clock_skew_s)
-        self._hearing = Hearing(node)
         self._seen = Seen(node)
+        self._watch = EvidenceWatch(node)
+        self._news = asyncio.Event()
         self._pulling = Pulling(
-            node, offload, can_call=self.can_call, on_learned=self._take, on_clock=self._on_clock
+            node,
+            offload,
+            can_call=self.can_call,
+            on_learned=self._take,
+            on_clock=self._on_clock,
+            on_own_fork=self._on_own_fork,
+        )
+        self._hearing = Hearing(
+            node,
+            offload,
+            missing=self._pulling.missing,
+            can_call=self.can_call,
+            wake=self._wake_exchanges,
         )
         self._pushing = Pushing(
             node,
@@ -79,6 +97,7 @@ class Engine:
         self._spawn(self._pulling.start())
         self._spawn(self._pushing.run_rounds())
         self._spawn(self._run_seen())
+        self._spawn(self._run_watch())
         self._meet_partners()
         self._pushing.wake()
 
@@ -93,7 +112,10 @@ class Engine:
 
     def hear_partners(self) -> None:
         """Write nothing until every partner was heard: for a home that was restored, copied or moved."""
-        self._hearing.begin(self._node.state.partners())
+        self._hearing.begin()
+        self._wake_exchanges()
+
+    def _wake_exchanges(self) -> None:
         for partner in self._partners.values():
             partner.exchange_wake.set()
 
@@ -177,6 +199,13 @@ class Engine:
             await asyncio.sleep(self._node.settings.seen_interval_s)
             await self._offload(self._seen.record_if_due)
 
+    async def _run_watch(self) -> None:
+        while True:
+            self._news.clear()
+            await self._offload(self._watch.look)
+            await asyncio.sleep(WATCH_S)
+            await wait_at_most(self._news, self._node.settings.seen_interval_s)
+
     def _spawn(self, loop: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(loop)
         self._tasks.add(task)
@@ -215,6 +244,7 @@ class Engine:
         if self._loop is not None:
             self._meet_partners()
             self._pushing.wake()
+            self._news.set()
 
     def _heard(self, sender: str) -> None:
         partner = self._partners.get(sender)
@@ -233,7 +263,7 @@ class Engine:
             return
         partner.sizes = dict(learned.sizes)
         partner.agrees = dict(learned.agrees)
-        self._hearing.learn(sender, learned, self._node.state.partners())
+        await self._hearing.learn(sender, learned)
         for note in learned.own_notes:
             await self._pushing.merge_own(note)
 
@@ -248,6 +278,10 @@ class Engine:
     def _own_may_be_behind(self, partner: str) -> None:
         """A partner says that it holds more of the own log than is here. Its heads will prove it, or not."""
         self._partners[partner].exchange_wake.set()
+
+    def _on_own_fork(self, partner: str) -> None:
+        """A partner has proven that it holds another, longer history of the own log."""
+        self._hearing.contradict(partner, self._partners[partner].sizes.get(self._node.state.origin, 0))
 
     def _on_clock(self, partner: Partner) -> None:
         now_s = asyncio.get_running_loop().time()

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from ledger.errors import MissingError, TallyError
 from node.logs import get_log
 from node.node import Node
-from node.sync.evidence import find_fork, root_at
-from node.sync.notes import OpenedNote, open_note
+from node.sync.evidence import find_fork, hold_against_evidence, root_at, try_superseded
+from node.sync.notes import OpenedNote, may_be_news, open_note
 from node.sync.storing import try_note
 from node.sync.wire import Heads
 
@@ -40,7 +40,13 @@ class Learned:
 def own_heads(node: Node) -> Heads:
     """The newest and the newest witnessed note of every log here, and the clock."""
     heads = node.state.heads
-    notes = [kept.note for origin in sorted(heads) for kept in heads[origin].notes()]
+    roster = node.state.roster
+    notes = [
+        kept.note
+        for origin in sorted(heads)
+        for kept in heads[origin].notes()
+        if not roster.is_beyond(origin, kept.size - 1)
+    ]
     return Heads(notes=notes, time_ms=node.world.now_ms())
 
 
@@ -65,14 +71,22 @@ def learn_heads(node: Node, notes: Iterable[str]) -> Learned:
             continue
         try:
             told = open_note(node.state.roster, note)
-        except MissingError:
-            continue
         except TallyError as error:
+            if may_be_news(node.state.roster, node.state.copy(origin).size, note):
+                # What is pulled because of it is checked; the note itself counts for nothing.
+                if origin not in learned.behind:
+                    learned.behind.append(origin)
+                continue
+            if isinstance(error, MissingError):
+                continue
             log.warning("a partner told a note that is none", error=error)
+            try_superseded(node, note)
             continue
         if origin == node.state.origin:
             _learn_own(node, told, learned)
-        elif origin not in node.state.quarantined:
+        elif origin in node.state.quarantined:
+            hold_against_evidence(node, told)
+        else:
             _learn_other(node, told, learned)
     return learned
 
@@ -106,7 +120,7 @@ def _learn_other(node: Node, told: OpenedNote, learned: Learned) -> None:
     learned.sizes[origin] = max(size, learned.sizes.get(origin, 0))
     head = node.state.heads.get(origin)
     if head is not None:
-        fork = find_fork(node.reader, head, told)
+        fork = find_fork(node.state.roster, node.reader, head, told.note)
         learned.agrees[origin] = fork is None and learned.agrees.get(origin, True)
         try_note(node, told.note)  # records the fork, if it is one
     if size > node.state.copy(origin).size and origin not in learned.behind:

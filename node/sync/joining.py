@@ -26,9 +26,10 @@ from ledger.log.intake import OPENING_KIND
 from ledger.log.note import ED25519, VerifierKey
 from ledger.log.origin import parse_origin
 from ledger.log.statement import Statement, parse_statement
+from ledger.members.folding import check_admission
 from ledger.members.invitation import secret_hash
 from ledger.members.network import check_keys
-from ledger.members.roster import Member, Roster, check_admission
+from ledger.members.roster import Member, Roster
 from node.intake import read_run
 from node.logs import get_log
 from node.node import Node
@@ -127,7 +128,7 @@ class Joining:
         )
 
     def _batches(self) -> list[Batch]:
-        """The founder's log first, since it says whose the others are; as much as fits one answer.
+        """The founder's logs first, since they say whose the others are; as much as fits one answer.
 
         With the payloads that are for all members: whoever sends an old join again proves no key.
         """
@@ -135,7 +136,8 @@ class Joining:
         state = node.state
         left = node.settings.max_sync_body_bytes - ANSWER_SPARE_BYTES
         batches: list[Batch] = []
-        for origin in [state.origin, *sorted(set(state.heads) - {state.origin})][:MAX_BATCHES]:
+        own = state.roster.logs(state.organization)
+        for origin in [*own, *sorted(set(state.heads) - set(own))][:MAX_BATCHES]:
             if left < MIN_BATCH_BYTES:
                 break
             try:
@@ -165,9 +167,10 @@ def store_join_answer(node: Node, answer: JoinAnswer) -> None:
             if batch.origin == node.state.roster.origin(node.state.roster.founding.founder):
                 raise
             log.warning("a log was not taken over while joining", origin=batch.origin, error=error)
-    member = node.state.roster.members.get(node.state.organization)
-    own = leaf_hash(node.reader.entry(node.state.origin, 0))
-    if member is not None and member.opening != own:
+    state = node.state
+    own = leaf_hash(node.reader.entry(state.origin, 0))
+    is_known = state.origin in state.roster.logs(state.organization)
+    if is_known and state.roster.log(state.origin).opening != own:
         raise ConflictError(
             f"admission of {node.state.organization}",
             found="another log of that name",

@@ -47,12 +47,14 @@ class Pulling:
         can_call: Callable[[str], bool],
         on_learned: OnLearned,
         on_clock: Callable[[Partner], None],
+        on_own_fork: Callable[[str], None],
     ) -> None:
         self._node = node
         self._offload = offload
         self._can_call = can_call
         self._on_learned = on_learned
         self._on_clock = on_clock
+        self._on_own_fork = on_own_fork
         self._busy: set[str] = set()
         self._suspects: dict[tuple[str, str], str] = {}
         self.missing = Missing()
@@ -160,10 +162,17 @@ class Pulling:
                 stored: Stored = await self._offload(partial(store_batch, self._node, batch))
                 total += stored.new
                 self._want(partner.name, batch)
-                if not more:
+                if not more and not self._is_turn(batch, end):
                     return total
+                if not more:
+                    coming = asyncio.create_task(self._fetch(partner, origin, end))
         finally:
             await _drop(coming)
+
+    def _is_turn(self, batch: Batch, end: int) -> bool:
+        """Whether a batch ended with a rotation, so that the partner may have more than its note says."""
+        turn_after = self._node.state.roster.turn_after
+        return bool(batch.entries) and turn_after(batch.origin, end - 1) == end
 
     async def _fetch(self, partner: Partner, origin: str, start: int) -> tuple[Batch, bool]:
         """One batch, and whether the partner has more behind it."""
@@ -203,9 +212,12 @@ class Pulling:
             return
         self._suspects[key] = here
         try:
-            await seek_fork(self._node, self._offload, partner.peer, origin)
+            found = await seek_fork(self._node, self._offload, partner.peer, origin)
         except TallyError as error:
             log.info("no fork was proven", partner=partner.name, origin=origin, error=error)
+            return
+        if found and origin == self._node.state.origin:
+            self._on_own_fork(partner.name)
 
     async def suspect(self, partner: Partner, origin: str) -> None:
         """A partner pushed what does not fit: look at its history of that log."""

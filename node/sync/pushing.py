@@ -16,8 +16,9 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
-from ledger.errors import MalformedError, RollbackError, TallyError
+from ledger.errors import ForbiddenError, MalformedError, RollbackError, TallyError
 from ledger.log.note import add_signatures
+from ledger.log.origin import parse_origin
 from ledger.members.witnessing import is_witnessed
 from node.logs import get_log
 from node.node import Node
@@ -244,6 +245,9 @@ class Pushing:
     def _failed(self, partner: Partner, error: TallyError) -> None:
         if partner.push_error is None or str(partner.push_error) != str(error):
             log.warning("push failed", partner=partner.name, error=error)
+        if isinstance(error, ForbiddenError) and parse_origin(self._node.state.origin).number > 1:
+            # It does not know this log yet: the opening, under the recovery key, speaks for itself.
+            partner.held = partner.held or 0
         partner.push_error = error
         partner.failures += 1
         self._node.metrics.sync_failures.labels(partner.name).inc()

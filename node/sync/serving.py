@@ -56,13 +56,14 @@ class Serving:
             TallyError: what is wrong with the batch.
         """
         node = self._node
-        origin = node.state.roster.origin(sender)
-        if batch.origin != origin:
+        roster = node.state.roster
+        origin = batch.origin
+        if origin not in (roster.origin(sender), roster.next_origin(sender)):
             raise ForbiddenError(
                 f"push by {sender}",
                 found=f"a run of {batch.origin[:80]}",
-                expected=origin,
-                action="push the own log only; others pull what they miss",
+                expected=roster.origin(sender),
+                action="push the own newest log only; others pull what they miss",
             )
         if batch.entries and self.hooks.fetching(origin):
             # It comes in by itself; taking it twice would only make both slower.
@@ -88,9 +89,8 @@ class Serving:
         first = missing.first(origin) if address is None or address.url is None else None
         return size if first is None else min(first, size)
 
-    def held(self, sender: str) -> PushAnswer:
+    def held(self, origin: str) -> PushAnswer:
         """What is held of the sender's log, for the answer to a push that left entries out."""
-        origin = self._node.state.roster.origin(sender)
         return PushAnswer(size=self._node.state.copy(origin).size)
 
     def pull(self, sender: str, request: PullRequest) -> Batch:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ledger.errors import ConflictError, InvalidError, RollbackError, TallyError, UnavailableError
+from ledger.errors import ConflictError, ForkError, InvalidError, RollbackError, TallyError, UnavailableError
 from ledger.log.checkpoint import parse_checkpoint
 from ledger.log.note import parse_note
 from ledger.members.witnessing import is_witnessed
@@ -19,7 +19,9 @@ from node.node import Node
 from node.state import Head
 from node.store.reader import StoredNote
 from node.sync.evidence import check_note_fits, root_at
+from node.sync.later import check_same_opening, is_next_log, read_later_opening, roster_with_keys
 from node.sync.notes import OpenedNote, open_note, own_cosignature, signers, text_of, without_known
+from node.sync.openings import try_two_openings
 from node.sync.wire import Batch, Payload
 from node.writer import StoredRun
 
@@ -47,6 +49,7 @@ def store_batch(node: Node, batch: Batch) -> Stored:
         TallyError: as `node.intake.read_batch`.
     """
     check_not_forked(node.state, batch.origin)
+    _check_which_log(node, batch)
     held = node.state.copy(batch.origin).size
     stored = _store_run(node, batch)
     late = [payload for payload in batch.payloads if payload[0] < held]
@@ -55,6 +58,24 @@ def store_batch(node: Node, batch: Batch) -> Stored:
     if batch.witnessed is not None:
         store_note(node, batch.witnessed)
     return stored
+
+
+def _check_which_log(node: Node, batch: Batch) -> None:
+    """Of a later log: whether it is the one that was opened, and its pin fits the copy of the log before.
+
+    Raises:
+        ForkError: it is a second opening of one number, or the pin is of another history than the copy.
+        TallyError: as `read_later_opening`.
+    """
+    roster = node.state.roster
+    if is_next_log(roster, batch.origin):
+        check_note_fits(node, read_later_opening(node.state, batch).pin)
+        return
+    try:
+        check_same_opening(roster, batch)
+    except ForkError:
+        try_two_openings(node, batch)
+        raise
 
 
 def _store_run(node: Node, batch: Batch) -> Stored:
@@ -71,7 +92,7 @@ def _store_run(node: Node, batch: Batch) -> Stored:
             if isinstance(error, RollbackError):
                 return _passed_over(node, batch)
             if copy.size:
-                check_note_fits(node, batch.checkpoint)
+                _seek_contradiction(node, batch.checkpoint)
             raise
         try:
             stored = _commit(node, run)
@@ -83,6 +104,17 @@ def _store_run(node: Node, batch: Batch) -> Stored:
     raise UnavailableError(
         f"log {batch.origin}", found="many writers of one log", expected="fewer", action="try again"
     )
+
+
+def _seek_contradiction(node: Node, note: str) -> None:
+    """Of a batch that was refused, look whether its note proves a fork; raises ForkError if so."""
+    try:
+        check_note_fits(node, note)
+    except ForkError:
+        raise
+    except TallyError as error:
+        # Its key may come with a rotation that is not here yet: why the batch was refused says more.
+        log.info("a refused batch has a note that cannot be opened", error=error)
 
 
 def _told_otherwise(node: Node, run: StoredRun) -> str | None:
@@ -122,9 +154,10 @@ def _commit(node: Node, run: StoredRun) -> Stored:
     origin, size = grown.after.origin, grown.after.size
     head = state.heads.get(origin)
     known = head.newest.note if head and head.newest else None
-    note = open_note(state.roster, run.note.note).note
+    note = open_note(roster_with_keys(state.roster, run), run.note.note).note
     line = None
-    if size == accepted.checkpoint.size and origin != state.origin:
+    # A home that may not write may be older than what it has cosigned, or its clock may be wrong.
+    if size == accepted.checkpoint.size and origin != state.origin and not node.blocks:
         line = own_cosignature(node, note, known)
         if line not in note:
             note += line
@@ -151,7 +184,7 @@ def _kept_cosignature(node: Node, told: OpenedNote) -> str | None:
     if head is None or kept is None or head.copy.origin == node.state.origin:
         return None
     whole = kept.size == head.copy.size and text_of(kept.note) == text_of(told.note)
-    return own_cosignature(node, kept.note, None) if whole else None
+    return own_cosignature(node, kept.note, None) if whole and not node.blocks else None
 
 
 def store_note(node: Node, note: str) -> bool:

@@ -180,3 +180,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tally]:
     yield calls
     for name in list(calls.nodes):
         calls.stop(name)
+
+
+@pytest.fixture(scope="module")
+def shared_tally(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tally]:
+    """`tally` in a folder that the tests of a module share; nodes that they start are stopped."""
+    calls = make_tally(tmp_path_factory.mktemp("cli"))
+    yield calls
+    for name in list(calls.nodes):
+        calls.stop(name)

@@ -21,7 +21,7 @@ from cli.demo.stage import free_ports
 from cli.demo.story import PAPERS
 from cli.demo.teller import Teller
 from contracts.checker import check_document
-from contracts.document import parse_contract_yaml
+from contracts.reading import parse_contract_yaml
 from ledger.trace.check import check_capture
 from ledger.trace.document import read_capture
 

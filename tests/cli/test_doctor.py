@@ -7,6 +7,8 @@ import json
 import shutil
 import sqlite3
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,9 @@ from typing import Any
 import pytest
 
 from cli.main import main
-from node.place import Here, Mark, Place, lock_home
+from cli.reading import OpenHome, open_home
+from node.lock import lock_home
+from node.place import Here, Mark, Place
 from node.store.place_record import read_place
 from node.store.schema import connect
 
@@ -56,6 +60,26 @@ def execute(home: Path, sql: str) -> None:
     database.close()
 
 
+def test_evidence_that_is_recorded_is_said_and_is_no_fault_of_the_home(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, checks = visit(capsys, home)
+    assert checks["evidence"]["found"] == "none is recorded here"
+
+    @contextmanager
+    def forked(path: Path) -> Iterator[OpenHome]:
+        with open_home(path) as opened:
+            yield replace(
+                opened, state=replace(opened.state, quarantined=frozenset({"bolt/0123456789abcdef"}))
+            )
+
+    monkeypatch.setattr("cli.doctor.open_home", forked)
+    again, checks = visit(capsys, home)
+    assert again == code
+    assert "bolt/0123456789abcdef" in checks["evidence"]["found"]
+    assert "tally evidence list" in checks["evidence"]["action"]
+
+
 def test_a_home_that_was_put_back_is_said_to_be_older(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,7 +91,7 @@ def test_a_home_that_was_put_back_is_said_to_be_older(
     monkeypatch.setattr("cli.doctor.look_here", lambda *args, **kwargs: here)
     monkeypatch.setattr("cli.doctor.read_mark", newer)
     checks = visit(capsys, home)[1]
-    assert checks["place"]["found"].startswith("it is older than this machine remembers it")
+    assert "1 more times than it knows" in checks["place"]["found"]
     assert checks["place"]["action"]
 
 

@@ -14,8 +14,9 @@ from node.bond import Bond
 from node.config import load_settings
 from node.home import NewHome, found_home
 from node.keyfiles import MIN_COST
+from node.lock import lock_home
 from node.node import Node
-from node.place import Judgement, lock_home
+from node.place import Judgement
 from node.world import real_world
 
 PASSPHRASE = b"of a test"

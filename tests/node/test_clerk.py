@@ -11,7 +11,8 @@ import pytest
 
 from contracts.agreement import IN_FORCE, PROPOSED, Agreement
 from contracts.decision import evaluate
-from contracts.document import agreement_hash, format_document, parse_contract_yaml
+from contracts.document import agreement_hash, format_document
+from contracts.reading import parse_contract_yaml
 from ledger.errors import UnavailableError
 from ledger.log.encoding import Value
 from ledger.log.statement import Statement, client_nonce
@@ -230,3 +231,73 @@ def test_a_signature_that_is_not_good_never_counts(network: Any, broken: str) ->
     network.settle()
     assert seen_by(network, "port").status == PROPOSED
     assert seen_by(network, "port").proposals[0].lacking == {"buyer": 1}
+
+
+# Deadlines
+
+TIMED = b"""
+contract: 1
+name: in-time
+parties: {seller: acme, buyer: bolt}
+timekeeper: port
+params:
+  wait: {duration: 2 days}
+  fine: {money: "10.00 EUR"}
+text: What {seller} has not delivered {wait} after the order costs {fine}.
+facts:
+  ordered: {by: [buyer]}
+  delivered: {by: [seller], before: window, fields: {pieces: integer}}
+deadlines:
+  window: {at: ordered.at + wait}
+rules:
+  - name: late
+    when: exists(ordered) and window.passed and not exists(delivered)
+    then: [{due: {from: seller, to: buyer, amount: fine}}]
+"""
+
+
+def order(network: Any) -> bytes:
+    """The timed contract in force, and ordered."""
+    document = format_document(parse_contract_yaml(TIMED))
+    about = agreement_hash(document)
+    proposal = record(
+        network["acme"], "agreement.propose", {"document": document, "replaces": None, "until": None}
+    )
+    network.settle()
+    for name, party in (("acme", "seller"), ("bolt", "buyer"), ("port", "timekeeper")):
+        body: dict[str, Value] = {"agreement": about, "party": party, "proposal": proposal}
+        record(network[name], "agreement.sign", body, signed=True)
+    network.settle()
+    fact: dict[str, Value] = {
+        "agreement": about,
+        "attachments": [],
+        "cites": [],
+        "fields": {},
+        "name": "ordered",
+    }
+    record(network["bolt"], "fact", fact)
+    network.settle()
+    return about
+
+
+def test_the_timekeeper_ticks_once_after_a_deadline_and_absence_is_decided(network: Any, clock: Any) -> None:
+    about = order(network)
+    assert kinds(network, "port").count("tick") == 0
+    clock.now += 3 * 86_400_000
+    network.settle()
+    network.settle()
+    assert kinds(network, "port").count("tick") == 1
+    for name in EVERYONE:
+        node = network[name].node
+        seen = node.book.agreement(node.reader, node.state, about)
+        assert [firing.rule for firing in seen.firings] == ["late"]
+    assert [kinds(network, name).count("decision") for name in ("acme", "bolt")] == [1, 1]
+
+
+def test_a_clerk_that_starts_again_looks_only_at_what_changed(network: Any) -> None:
+    order(network)
+    firm = network["port"]
+    firm.clerk.stop()
+    again = type(firm.clerk)(firm.node)
+    assert again.idle
+    assert again._standings.next_due("port") is not None

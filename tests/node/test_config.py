@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import MalformedError, TooLargeError, UsageError
+from ledger.log.checkpoint import witness_vkey
+from ledger.log.note import log_vkey
 from node.config import Settings, describe_settings, load_settings
 
 
@@ -112,3 +114,38 @@ def test_settings_do_not_change(tmp_path: Path) -> None:
 )
 def test_the_address_is_given_or_derived(given: dict[str, object], address: str | None) -> None:
     assert Settings.model_validate(given).address(8441) == address
+
+
+LOG_KEY = log_vkey("example.com/log", b"l" * 32).text
+WITNESS_KEY = witness_vkey("w.example", b"w" * 32).text
+
+
+def test_logs_and_witnesses_outside_are_read(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(
+        f'[[witness.logs]]\nvkey = "{LOG_KEY}"\n[[witness.logs]]\nvkey = "{LOG_KEY}"\norigin = "other"\n'
+        f'[[witness.ask]]\nvkey = "{WITNESS_KEY}"\nurl = "https://w.example/prefix/"\n'
+    )
+    witness = load_settings(tmp_path).witness
+    assert [log.named for log in witness.logs] == ["example.com/log", "other"]
+    assert (witness.ask[0].key.name, witness.ask[0].url) == ("w.example", "https://w.example/prefix")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        f'[[witness.logs]]\nvkey = "{WITNESS_KEY}"\n',
+        '[[witness.logs]]\nvkey = "acme"\n',
+        "[[witness.logs]]\n",
+        f'[[witness.logs]]\nvkey = "{LOG_KEY}"\nname = "x"\n',
+        f'[[witness.ask]]\nvkey = "{LOG_KEY}"\nurl = "https://w.example"\n',
+        f'[[witness.ask]]\nvkey = "{WITNESS_KEY}"\n',
+        f'[[witness.ask]]\nvkey = "{WITNESS_KEY}"\nurl = "ftp://w.example"\n',
+        f'[[witness.ask]]\nvkey = "{WITNESS_KEY}"\nurl = "https://w.example?x"\n',
+        f'[[witness.ask]]\nvkey = "{WITNESS_KEY}"\nurl = "https://w.example"\n' * 2,
+        "[[witness.asked]]\n",
+    ],
+)
+def test_logs_and_witnesses_in_another_form_are_refused(tmp_path: Path, lines: str) -> None:
+    (tmp_path / "config.toml").write_text(lines)
+    with pytest.raises(UsageError, match="witness"):
+        load_settings(tmp_path)

@@ -173,7 +173,7 @@ def check_home(member: Any, members: list[Any], seen: Witnessed) -> None:
             assert len(texts) == len(set(texts)), "a key was recorded twice"
             assert set(seen.acknowledged[author.name]) <= set(texts)
             for note in seen.notes[origin]:
-                checkpoint = open_checkpoint(note, roster.log_key(author.name))
+                checkpoint = open_checkpoint(note, roster.log_key(roster.origin(author.name)))
                 hashes = reader.hashes(origin, size)
                 assert read_frontier(hashes, checkpoint.size).root() == checkpoint.root
     finally:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ledger.errors import ConflictError, ForbiddenError, InvalidError, MissingError
+from ledger.errors import ConflictError, ForbiddenError, InvalidError, MissingError, UnavailableError
 from ledger.log.statement import parse_statement
 from node.config import Settings
 from node.home import NewHome, add_person_key, found_home, newcomer_home, open_reader, read_token
@@ -80,7 +80,7 @@ def test_a_home_that_could_not_be_made_leaves_nothing(tmp_path: Path, world: Wor
         return world.random(count)
 
     new = new_home(tmp_path, replace(world, random=broken))
-    with pytest.raises(OSError, match="no entropy"):
+    with pytest.raises(UnavailableError, match="no entropy"):
         found_home(tmp_path / "acme", new, network="coffee")
     assert not (tmp_path / "acme").exists()
     assert not list(tmp_path.glob(".acme*"))

@@ -18,15 +18,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import ConflictError, UnavailableError
+from node.lock import lock_home
 from node.place import (
     Here,
     Judgement,
     Mark,
     MarkFile,
+    OwnLog,
     Place,
     Verdict,
     judge_place,
-    lock_home,
     look_here,
     machine_id,
     next_place,
@@ -77,7 +78,8 @@ class Home:
 
     def judge(self) -> Verdict:
         recorded, mark, here, entries = self.look()
-        return judge_place(recorded, mark, here, len(entries), lambda size: root_of(entries, size))
+        own = OwnLog(size=len(entries), root_at=lambda size: root_of(entries, size))
+        return judge_place(recorded, mark, here, own)
 
     def open(self, *, die_after: str = "") -> MarkFile:
         recorded, mark, here, entries = self.look()
@@ -270,7 +272,7 @@ def test_every_verdict_that_stops_says_what_to_do() -> None:
         (replace(mark, root=b"\1" * 32), here),
     ]
     for known, stands in cases:
-        verdict = judge_place(place, known, stands, 4, lambda size: bytes(32))
+        verdict = judge_place(place, known, stands, OwnLog(size=4, root_at=lambda size: bytes(32)))
         assert not verdict.may_append
         assert verdict.action
 
@@ -298,7 +300,7 @@ def test_nothing_that_is_behind_its_mark_may_append(
     recorded = Place(home=HOME_ID, machine="m", path="/a", starts=starts)
     mark = Mark(place=replace(recorded, starts=marked), opening=opening, size=marked_size, root=bytes(32))
     here = Here(machine=machine, path=path, original_stands=stands)
-    verdict = judge_place(recorded, mark, here, size, lambda size: bytes(32))
+    verdict = judge_place(recorded, mark, here, OwnLog(size=size, root_at=lambda size: bytes(32)))
     behind = size < marked_size or starts < marked - opening
     moved = machine == "n" or (path == "/b" and stands)
     assert verdict.may_append == (not behind and not moved and starts <= marked)
@@ -416,7 +418,7 @@ def test_a_second_opening_is_refused_and_names_the_first(tmp_path: Path) -> None
 def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib\n"
-        "from node.place import lock_home\n"
+        "from node.lock import lock_home\n"
         "lock = lock_home(pathlib.Path(sys.argv[1]))\n"
         "print('locked', flush=True)\n"
         "sys.stdin.read()\n"

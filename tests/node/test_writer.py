@@ -75,7 +75,7 @@ def check_whole_log(node: Node) -> None:
     entries = node.reader.entries(state.origin, 0, 100_000)
     note = node.reader.notes(state.origin)[-1].note
     copy = type(state.own.copy)(origin=state.origin, last=state.roster.network)
-    accept_entries(copy, Run(start=0, entries=entries, note=note), state.roster.log_key("acme"))
+    accept_entries(copy, Run(start=0, entries=entries, note=note), state.roster.log_key(state.origin))
 
 
 def test_an_answered_entry_is_in_the_log(node: Node) -> None:
@@ -319,7 +319,7 @@ def test_twenty_kills_lose_no_acknowledged_entry_and_sign_no_position_twice(
 
 def check_signed_once(node: Node, released: Path) -> None:
     """Every checkpoint that left the node is one of this log's own past, each size with one root."""
-    vkey = node.state.roster.log_key("acme")
+    vkey = node.state.roster.log_key(node.state.origin)
     roots: dict[int, bytes] = {}
     for line in released.read_text().splitlines():
         if not line.endswith("'"):

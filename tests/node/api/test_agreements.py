@@ -211,7 +211,7 @@ def test_a_signature_by_a_stranger_or_over_something_else_is_refused(
 
 def test_a_fact_needs_an_agreement_in_force(desks: dict[str, Desk], network: Any) -> None:
     agreement, _ = propose(desks, network)
-    assert "proposed" in error(deliver(desks["acme"], agreement), 422)["found"]
+    assert "proposed" in error(deliver(desks["acme"], agreement), 409)["found"]
 
 
 @pytest.mark.parametrize(

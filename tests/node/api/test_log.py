@@ -23,7 +23,7 @@ def test_a_log_is_read_page_by_page(api: Any) -> None:
 
 def test_a_receipt_proves_its_entry_offline(api: Any) -> None:
     leaves = fill(api, 5)
-    vkey = api.node.state.roster.log_key("acme")
+    vkey = api.node.state.roster.log_key(api.node.state.roster.origin("acme"))
     for leaf in leaves:
         answer = api.get(f"/receipts/{leaf}")
         assert answer.headers["content-type"].startswith("text/plain")
@@ -34,7 +34,8 @@ def test_a_receipt_proves_its_entry_offline(api: Any) -> None:
 def test_a_receipt_shows_the_statement_where_it_is_asked_to(api: Any) -> None:
     leaf = fill(api, 3)[1]
     checked = check_receipt(
-        api.get(f"/receipts/{leaf}?payload=true").content, api.node.state.roster.log_key("acme")
+        api.get(f"/receipts/{leaf}?payload=true").content,
+        api.node.state.roster.log_key(api.node.state.roster.origin("acme")),
     )
     assert checked.payload is not None
     assert parse_statement(checked.payload, "receipt").body == {"text": "1"}

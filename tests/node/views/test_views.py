@@ -59,7 +59,7 @@ def test_a_receipt_prefers_the_newest_witnessed_note(network: Any) -> None:
     second = record_memo(acme, "two")
     roster = acme.node.state.roster
     keys = [roster.witness_key(name) for name in ("bolt", "port")]
-    vkey = roster.log_key("acme")
+    vkey = roster.log_key(roster.origin("acme"))
     old = check_receipt(make_receipt(acme.node.reader, acme.node.state, first), vkey, witnesses=keys, need=2)
     new = check_receipt(make_receipt(acme.node.reader, acme.node.state, second), vkey, witnesses=keys)
     assert len(old.cosigned) == 2
@@ -72,7 +72,9 @@ def test_a_receipt_of_a_partners_entry_is_as_good(network: Any) -> None:
     network.share()
     bolt = network["bolt"].node
     text = make_receipt(bolt.reader, bolt.state, leaf, with_payload=True)
-    assert check_receipt(text, bolt.state.roster.log_key("acme"), need=0).leaf == leaf
+    assert (
+        check_receipt(text, bolt.state.roster.log_key(bolt.state.roster.origin("acme")), need=0).leaf == leaf
+    )
 
 
 def test_what_others_may_not_know_is_shown_without_its_statement(network: Any) -> None:
