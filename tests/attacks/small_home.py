@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from contracts.document import agreement_hash, format_document, parse_contract_yaml
+from contracts.document import agreement_hash, format_document
+from contracts.reading import parse_contract_yaml
 from ledger.log.checkpoint import cosign
 from ledger.log.encoding import Value
 from ledger.log.entry import leaf_hash
@@ -189,7 +190,7 @@ def _pass_on(sender: Node, receiver: Node) -> None:
     batch = make_batch(sender, origin, 0, PULL_BYTES, receiver.state.organization)
     roster = receiver.state.roster
     organization = sender.state.organization
-    run = read_run(receiver.state, batch, roster.log_key(organization), roster.member(organization).opening)
+    run = read_run(receiver.state, batch, roster.log_key(origin), roster.member(organization).opening)
     receiver.writer.store_run(run).result()
 
 

@@ -19,7 +19,8 @@ import pytest
 
 from ledger.log.tile import log_path
 from node import signing
-from node.home import open_reader, read_home_keys
+from node.home import open_reader
+from node.homekeys import read_home_keys
 from node.sync import wire
 from node.sync.wire import Batch, Heads, JoinRequest
 from node.tls import client_context
@@ -267,7 +268,7 @@ def test_paths_of_tiles(target: Target, path: str) -> None:
         (b"old 00\n\n" + b"x", (400,)),
         (b"old 1\n" + b"A" * 43 + b"=\n" * 100 + b"\n", (400,)),
         (b"old 0\n\nevil/0123456789abcdef\n1\n" + b"A" * 43 + b"=\n\n\xe2\x80\x94 x AAAAAAAA\n", (404,)),
-        (b"old 9\n\nevil/0123456789abcdef\n1\n" + b"A" * 43 + b"=\n\n\xe2\x80\x94 x AAAAAAAA\n", (400,)),
+        (b"old 9\n\nevil/0123456789abcdef\n1\n" + b"A" * 43 + b"=\n\n\xe2\x80\x94 x AAAAAAAA\n", (404,)),
         (b"old 0\n\n" + bytes(300_000), (400, 413)),
         (bytes(3 * MIB), (413,)),
     ],

@@ -17,6 +17,7 @@ from ledger.log.intake import Copy, check_head
 from ledger.log.note import add_signatures
 from ledger.log.statement import Statement, format_statement
 from ledger.log.tree import prove_consistency
+from ledger.members.evidence import check_accused, check_evidence, evidence_of
 from ledger.members.invitation import secret_hash
 from ledger.members.witnessing import is_witnessed
 from node import signing
@@ -25,7 +26,6 @@ from node.state import Head
 from node.store.reader import StoredNote
 from node.sync import wire
 from node.sync.batching import make_batch
-from node.sync.evidence import check_fork_proof, fork_proof_of
 from node.sync.joining import store_join_answer
 from node.sync.notes import own_cosignature
 from node.sync.peer import Call, Reply
@@ -284,8 +284,9 @@ def assert_proves_fork(network: Network, name: str, accused: str) -> None:
     roster = network.machines[name].up.state.roster
     found = evidence_at(network, name)
     assert len(found) == 1, "evidence is recorded once per log"
-    proof = fork_proof_of(found[0])
-    fork = check_fork_proof(proof, roster.log_key(accused))
+    evidence = evidence_of(roster, found[0])
+    check_accused(roster, evidence)
+    fork = check_evidence(evidence).fork
     assert fork.origin == roster.origin(accused)
     assert fork.first != fork.second
 
@@ -414,7 +415,11 @@ def test_a_log_that_comes_in_pieces_keeps_only_proofs_that_fit(network: Network)
             if kept.size <= copy.size:
                 assert not kept.proof
             else:
-                check_head(copy, open_checkpoint(kept.note, acme.state.roster.log_key("acme")), kept.proof)
+                check_head(
+                    copy,
+                    open_checkpoint(kept.note, acme.state.roster.log_key(acme.state.roster.origin("acme"))),
+                    kept.proof,
+                )
         again = make_batch(bolt, origin, start, 10, "cord")
         assert len(again.entries) == 1, "what came is passed on at once, under a note that proves it"
     assert bolt.state.copy(origin) == acme.state.own.copy
@@ -441,7 +446,7 @@ def test_two_notes_of_one_size_are_a_fork_before_the_entries_are_here(network: N
     assert_proves_fork(network, "bolt", "acme")
     kept = bolt.state.heads[fake.origin].newest
     assert kept is not None
-    open_checkpoint(kept.note, bolt.state.roster.log_key("acme"))
+    open_checkpoint(kept.note, bolt.state.roster.log_key(bolt.state.roster.origin("acme")))
 
 
 def test_entries_beside_the_note_told_before_are_a_fork(network: Network) -> None:

@@ -108,10 +108,10 @@ def test_depth_counts_brackets_outside_strings_only() -> None:
     [b"[" * 900_000, b'{"a":' * 180_000, b'"' * 900_000, b"9" * 900_000, b'{"a":1,"a":1,' * 60_000],
 )
 def test_attack_a_bad_document_is_refused_fast(data: bytes) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(MalformedError):
         read(data)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_the_callers_limit_holds() -> None:
