@@ -145,7 +145,8 @@ def handover(
     """Put another timekeeper in the place of a silent one.
 
     What the silent one counted up to the last head that this home knows as witnessed stands. All parties say
-    the same, or more than half of the other members where the contract names the successor.
+    the same, or more than half of the other members where the contract names the successor: where a party has
+    said it before, the head that it named is named again.
 
     \b
     tally agree handover coffee-delivery hub
@@ -153,7 +154,7 @@ def handover(
     call = call_of(context)
     with open_home(call.home) as home:
         identity, value = _show(home, agreement)
-        head = _witnessed_head(home, value["timekeeper"])
+        head = _head_to_name(call, home, identity, value["timekeeper"], timekeeper)
         signer = find_signer(home, sign_as)
         _ask(call, yes, f"Does {signer.person.name} put {timekeeper} in place of {value['timekeeper']}?")
         told: Json = {"head": head, "term": value["term"] + 1, "timekeeper": timekeeper}
@@ -199,6 +200,27 @@ def _read_effects(file: Path) -> list[dict[str, Value]]:
     if not isinstance(effects, list) or not all(isinstance(effect, dict) for effect in effects):
         raise MalformedError(str(file), found="no list of maps", expected="a JSON list of effects")
     return effects
+
+
+def _head_to_name(call: Call, home: OpenHome, agreement: bytes, before: str, timekeeper: str) -> str:
+    """The head that a party named who came first, if it can be checked here; else the last witnessed one."""
+    with home.book.replay(home.reader, home.state, agreement) as replay:
+        stated = replay.stated_for(timekeeper)
+    if stated is None:
+        return _witnessed_head(home, before)
+    record, cut = stated
+    if cut is None:
+        call.tell(
+            f"Note: {record.organization} named a head of {before}'s log that cannot be checked here. "
+            "This home names its own; the two do not count together."
+        )
+        return _witnessed_head(home, before)
+    origin, size = cut
+    call.tell(
+        f"{record.organization} has said so before, and the head that it named is named again: "
+        f"what {before} counted from entry {size} of {origin} on is void."
+    )
+    return str(record.body["head"])
 
 
 def _witnessed_head(home: OpenHome, timekeeper: str) -> str:

@@ -17,8 +17,8 @@ from contracts.contract import Contract, load_contract
 from contracts.course import Course, Missing
 from contracts.document import agreement_hash
 from contracts.held import KINDS_OF_AGREEMENTS, LATER_KINDS, SIGNING_KINDS, STREAM_KINDS, Held
-from contracts.records import NOTHING_OUTSIDE, Outside, Record, log_order
-from contracts.terms import LogOrder, Term, find_terms
+from contracts.records import NOTHING_OUTSIDE, Outside, Position, Record, log_order
+from contracts.terms import LogOrder, Term, find_stated, find_terms
 from ledger.errors import TallyError
 
 
@@ -85,6 +85,12 @@ class Replay:
         ready = [record for record in waiting if self._is_countable(record)]
         yield from (record.leaf_hash for record in ready if record.kind != "confirm")
         yield from (record.leaf_hash for record in ready if record.kind == "confirm")
+
+    def stated_for(self, timekeeper: str) -> tuple[Record, Position | None] | None:
+        """What a party said to put this timekeeper in the place of the present one: see `find_stated`."""
+        return find_stated(
+            self.contract.document, self.terms[-1], self.held.replacements, timekeeper, self.outside
+        )
 
     def _is_countable(self, record: Record) -> bool:
         course, held = self.course, self.held

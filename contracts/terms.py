@@ -61,15 +61,45 @@ def find_terms(
     terms = [
         Term(number=0, before="", timekeeper=document.timekeeper, cut=None, statements=(), opening=FIRST)
     ]
-    by_term: dict[int, dict[str, Record]] = {}
-    for record in sorted(statements, key=log_order):
-        by_term.setdefault(record.body["term"], {}).setdefault(record.organization, record)
+    by_term = _by_term(statements)
     while terms[-1].opening is not None and (said := by_term.get(len(terms))) is not None:
         following = _next_term(document, terms[-1], list(said.values()), counted, outside)
         if following is None:
             break
         terms.append(following)
     return tuple(terms)
+
+
+def find_stated(
+    document: Document, before: Term, statements: Iterable[Record], timekeeper: str, outside: Outside
+) -> tuple[Record, Position | None] | None:
+    """What a party said to put a timekeeper in the place of another, for those who are to say the same.
+
+    With it goes the place where its head cuts the log, None where the head cannot be checked here. Where
+    parties name several heads, one that can be checked goes first, then that of most parties, then the longest.
+    """
+    parties = frozenset(document.parties.values())
+    heads: dict[str, list[Record]] = {}
+    for record in _by_term(statements).get(before.number + 1, {}).values():
+        if record.organization in parties and record.body["timekeeper"] == timekeeper:
+            heads.setdefault(record.body["head"], []).append(record)
+    found = [(outside.head(head, before.timekeeper, MAX_MS), heads[head]) for head in sorted(heads)]
+    if not found:
+        return None
+    cut, records = max(found, key=lambda item: (item[0] is not None, len(item[1]), _length(item[0])))
+    return records[0], cut
+
+
+def _length(cut: Position | None) -> LogOrder:
+    return FIRST if cut is None else (len(cut[0]), *cut)
+
+
+def _by_term(statements: Iterable[Record]) -> dict[int, dict[str, Record]]:
+    """What counts of the statements: by term, the first of each organization."""
+    by_term: dict[int, dict[str, Record]] = {}
+    for record in sorted(statements, key=log_order):
+        by_term.setdefault(record.body["term"], {}).setdefault(record.organization, record)
+    return by_term
 
 
 def _next_term(
