@@ -75,8 +75,8 @@ def find_stated(
 ) -> tuple[Record, Position | None] | None:
     """What a party said to put a timekeeper in the place of another, for those who are to say the same.
 
-    With it goes the place where its head cuts the log, None where the head cannot be checked here. Where
-    parties name several heads, one that can be checked goes first, then that of most parties, then the longest.
+    With it goes the place where its head cuts the log, None where the head cannot be checked here. Of several
+    heads, one that can be checked goes first, then that of most parties, then the longest.
     """
     parties = frozenset(document.parties.values())
     heads: dict[str, list[Record]] = {}

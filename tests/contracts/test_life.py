@@ -170,6 +170,26 @@ def test_one_party_alone_replaces_nobody(story: Any) -> None:
     assert replaced(told, 99).timekeeper == "port"
 
 
+def test_the_head_that_a_party_named_is_the_one_to_name(story: Any) -> None:
+    told = in_force(story)
+    assert replaced(told, 2).stated_for("acme") is None
+    hand_over(told, "hub")
+    assert replaced(told, 2).stated_for("acme") is None  # no party
+    said = hand_over(told, "bolt")
+    assert replaced(told, 2).stated_for("acme") == (said, (f"port/{'0123456789abcdef'}", 2))
+    assert replaced(told, 2).stated_for("hub") is None
+
+
+def test_a_head_that_cannot_be_checked_stands_behind_one_that_can(story: Any) -> None:
+    told = in_force(story)
+    forged = end(told, "timekeeper.replace", "acme", head="forged", term=1, timekeeper="acme")
+    assert replaced(told, 2).stated_for("acme") == (forged, None)
+    said = hand_over(told, "bolt")
+    found = replaced(told, 2).stated_for("acme")
+    assert found is not None
+    assert found[0] == said
+
+
 def test_what_the_old_one_counted_past_the_head_is_void(story: Any) -> None:
     told = in_force(story)
     size = told.lengths["port/0123456789abcdef"] + 1
