@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from contracts.document import TIMEKEEPER, Document, Param, SignRule, check_size
@@ -54,6 +55,21 @@ def parse_document(signed: bytes, label: str = "contract") -> Document:
     check_size(signed, label)
     tree = decode(signed, label)
     return _document(Reader(tree=_texts_only(tree, label), label=label, marks={}))
+
+
+def is_other_language(signed: bytes) -> bool:
+    """Whether a signed form says that it is of another version of the language: not to be judged by this."""
+    try:
+        tree = decode(signed, "contract")
+    except MalformedError:
+        return False
+    if not isinstance(tree, dict):
+        return False
+    version, vectors = tree.get("contract"), tree.get("language")
+    if isinstance(version, str) and re.fullmatch(r"[1-9][0-9]{0,8}", version) and version != str(LANGUAGE):
+        return True
+    is_hash = isinstance(vectors, str) and re.fullmatch(r"[0-9a-f]{64}", vectors) is not None
+    return is_hash and vectors != LANGUAGE_VECTORS
 
 
 def _texts_only(value: object, label: str) -> Tree:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from contracts.checker import inspect_document
 from contracts.document import agreement_hash, format_document
 from contracts.limits import LANGUAGE_VECTORS
-from contracts.reading import parse_contract_yaml, parse_document
+from contracts.reading import is_other_language, parse_contract_yaml, parse_document
 from contracts.yaml_text import parse_yaml
 from ledger.errors import MalformedError, TallyError, TooLargeError
 from ledger.log.encoding import encode
@@ -179,3 +179,19 @@ def test_no_tree_breaks_the_reader_or_the_checker(change: dict[str, Any]) -> Non
         return
     inspect_document(document)
     assert parse_document(format_document(document)).tree == document.tree
+
+
+@pytest.mark.parametrize("changed", [{"language": "0" * 64}, {"contract": "2"}])
+def test_a_document_of_another_version_of_the_language_is_told_apart(changed: dict[str, str]) -> None:
+    assert is_other_language(encode({**MINIMAL, **changed}))
+
+
+@pytest.mark.parametrize(
+    "changed", [{}, {"language": "none"}, {"contract": "one"}, {"contract": "0"}, {"language": ["0" * 64]}]
+)
+def test_a_document_that_names_no_other_version_is_judged(changed: dict[str, Any]) -> None:
+    assert not is_other_language(encode({**MINIMAL, **changed}))
+
+
+def test_what_is_no_map_is_of_no_other_version() -> None:
+    assert not is_other_language(b"\xc1")
