@@ -160,15 +160,18 @@ class RuleCheck:
 
     def _check_gain(self, rule: Rule, condition: Meaning) -> None:
         """Who gains where a fact is absent should not be the only one who could have stated it."""
-        absent = condition.flow.absent - condition.flow.if_true
+        flow, read = condition.flow, self.mentions.of(rule.when)
+        # Also those whose absence a deadline has settled: `window.passed and not exists(f)`.
+        ended = {fact for fact in flow.settled_if_true if fact.removeprefix("all ") in read}
+        absent = flow.absent - flow.if_true
         gainers = {self.document.parties.get(role, role) for role in self._gainers(rule)}
-        for name in sorted(fact.removeprefix("all ") for fact in absent):
+        for name in sorted({fact.removeprefix("all ") for fact in (absent | ended) - flow.if_true}):
             fact = self.document.facts[name]
             stating = {self.document.parties.get(role, role) for role in fact.by}
             confirming = {self.document.parties.get(role, role) for role in fact.confirm}
             if stating <= gainers and not confirming - gainers:
                 what = f"{name}, which only {' and '.join(sorted(stating))} may state"
-            elif confirming and confirming <= gainers:
+            elif confirming and confirming <= gainers and not {name, f"all {name}"}.isdisjoint(absent):
                 what = f"{name}, which {' and '.join(sorted(confirming))} must confirm"
             else:
                 continue

@@ -289,3 +289,27 @@ def test_lets_that_double_cost_no_more_than_their_number() -> None:
 def test_lets_that_nest_too_deep_are_found() -> None:
     lets = {f"l{i}": f"l{i + 1} + price" for i in range(200)} | {"l200": "price"}
     assert any(found == "lets that nest deeper" for _, found in errors({"lets": lets, **due("l0")}))
+
+
+SILENCE = """
+contract: 1
+name: silence
+parties: {seller: acme, buyer: bolt}
+timekeeper: port
+params: {fee: {money: "50.00 EUR"}, until: {instant: "2026-03-01T00:00:00Z"}}
+text: Unless it is told by {until}, seller owes buyer {fee}.
+facts:
+  arrived: {by: [STATER], before: window}
+deadlines: {window: {at: until}}
+rules:
+  - name: fee
+    when: window.passed and not exists(arrived)
+    then: [{due: {from: seller, to: buyer, amount: fee}}]
+"""
+
+
+@pytest.mark.parametrize(("stater", "warned"), [("buyer", True), ("seller", False)])
+def test_a_fact_that_only_who_gains_by_its_absence_may_state_is_warned_of(stater: str, warned: bool) -> None:
+    report = inspect_document(parse_contract_yaml(SILENCE.replace("STATER", stater).encode(), "silence"))
+    assert not report.errors
+    assert any("gains if it is not there" in str(problem) for problem in report.warnings) is warned
