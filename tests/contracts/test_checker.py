@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from contracts.checker import check_document, inspect_document
 from contracts.limits import LANGUAGE_VECTORS, MAX_LIFE_COST
-from contracts.reading import parse_document
+from contracts.reading import parse_contract_yaml, parse_document
 from ledger.errors import InvalidError, TallyError
 from ledger.log.encoding import encode
 
