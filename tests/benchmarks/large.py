@@ -138,7 +138,7 @@ def _resident_mb(pid: int) -> float:
 
 
 _VERIFY = (sys.executable, "-P", "-m", "cli", "--json", "verify")
-_ENTRIES_ALONE = (sys.executable, "-P", "-m", "tests.benchmarks.entries_alone")
+_ENTRIES_ALONE = (sys.executable, "-m", "tests.benchmarks.entries_alone")
 
 if __name__ == "__main__":
     main()
