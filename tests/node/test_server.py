@@ -135,15 +135,11 @@ def connect(address: Address) -> socket.socket:
 
 def read_all(connection: socket.socket) -> bytes:
     """Everything until the other side closes."""
-    data = b""
-    while True:
-        try:
-            chunk = connection.recv(65536)
-        except ConnectionResetError:
-            return data
-        if not chunk:
-            return data
-        data += chunk
+    data = bytearray()
+    with suppress(ConnectionResetError):
+        while chunk := connection.recv(65536):
+            data += chunk
+    return bytes(data)
 
 
 def error_of(answer: bytes) -> dict[str, str]:
