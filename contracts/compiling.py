@@ -92,8 +92,7 @@ class _Compiler:
         if name == "last":
             return lambda look: look.last
         if name in self.document.params:
-            value = self.document.params[name].value
-            return lambda look: value
+            return lambda look: look.document.params[name].value
         if name not in self.document.lets:
             return lambda look: look.key_value(name)
         expression = self.document.lets[name]

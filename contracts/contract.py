@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from contracts.checker import check_document, inspect_document
@@ -11,9 +11,10 @@ from contracts.document import Discharge, Document, agreement_hash
 from contracts.facts_known import ExistingFact, Known
 from contracts.look import Look
 from contracts.mentions import Mentions
+from contracts.patterns import Patterns
 from contracts.problems import Report
 from contracts.program import Program
-from contracts.reading import parse_document
+from contracts.reading import decode_tree
 from contracts.values import Value
 
 
@@ -43,26 +44,22 @@ class Contract:
         return inspect_document(self.document)
 
 
-MAX_SOUND = 200_000
-_SOUND: set[bytes] = set()
-"""Agreements whose document passed the checker: what passed once passes always. Of many thousand agreements
-most are read again and again, and checking is half of reading."""
-
-
 @lru_cache(maxsize=256)
-def load_contract(signed: bytes) -> Contract:
+def load_contract(signed: bytes, *, sound: bool = False) -> Contract:
     """Read and check the signed form of a contract; what was read is remembered by its bytes.
+
+    `sound` says that it is known to have passed the checker: what passed once passes always, and of many
+    thousand agreements most are read again and again.
 
     Raises:
         TallyError: no contract, or one with errors.
     """
-    document, agreement = parse_document(signed), agreement_hash(signed)
-    if agreement not in _SOUND:
-        check_document(document)
-        if len(_SOUND) >= MAX_SOUND:
-            _SOUND.clear()
-        _SOUND.add(agreement)
-    return _prepare(document, agreement)
+    read = _PATTERNS.read(decode_tree(signed), "contract")
+    if not sound:
+        check_document(read.document)
+    return replace(
+        read.prepared, agreement=agreement_hash(signed), document=read.document, program=read.program
+    )
 
 
 def make_contract(document: Document, agreement: bytes) -> Contract:
@@ -72,10 +69,11 @@ def make_contract(document: Document, agreement: bytes) -> Contract:
         InvalidError: the document has errors.
     """
     check_document(document)
-    return _prepare(document, agreement)
+    return replace(_prepare(document, Program(document)), agreement=agreement)
 
 
-def _prepare(document: Document, agreement: bytes) -> Contract:
+def _prepare(document: Document, program: Program) -> Contract:
+    """What follows from a document whatever its name and the values of its params; of no agreement yet."""
     mentions = Mentions(document)
     discharging = frozenset(
         rule.name for rule in document.rules if any(isinstance(effect, Discharge) for effect in rule.then)
@@ -83,9 +81,9 @@ def _prepare(document: Document, agreement: bytes) -> Contract:
     of_rules = {rule.name: mentions.of_rule(rule) for rule in document.rules}
     behind = mentions.behind(name for rule in discharging for name in of_rules[rule])
     return Contract(
-        agreement=agreement,
+        agreement=b"",
         document=document,
-        program=Program(document),
+        program=program,
         mentions=of_rules,
         everywhere={rule.name: mentions.everywhere(rule) for rule in document.rules if rule.per},
         needs=_in_order({name: mentions.of_deadline(name) for name in document.deadlines}),
@@ -100,6 +98,9 @@ def _prepare(document: Document, agreement: bytes) -> Contract:
         discharging=discharging,
         after_end=behind & document.facts.keys(),
     )
+
+
+_PATTERNS = Patterns(_prepare)
 
 
 def _in_order(needs: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:

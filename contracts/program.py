@@ -18,14 +18,28 @@ from contracts.values import Value
 
 
 class Program:
-    """The functions of one document's expressions; each is made when it is first needed."""
+    """The functions of one document's expressions; each is made when it is first needed.
 
-    __slots__ = ("_ready", "contexts", "document")
+    Functions ask the look for the values of params. So documents that differ only in those, and have their
+    expressions in common, share them: `like` is the program of such a document.
+    """
 
-    def __init__(self, document: Document, contexts: Contexts | None = None) -> None:
+    __slots__ = ("_contexts", "_like", "_ready", "document")
+
+    def __init__(
+        self, document: Document, contexts: Contexts | None = None, *, like: Program | None = None
+    ) -> None:
         self.document = document
-        self.contexts = contexts or Contexts(document)
-        self._ready: dict[int, tuple[Expression, Run]] = {}
+        self._contexts = contexts
+        self._like = like
+        self._ready: dict[int, tuple[Expression, Run]] = {} if like is None else like._ready
+
+    @property
+    def contexts(self) -> Contexts:
+        """What the lets of the document mean."""
+        if self._contexts is None:
+            self._contexts = Contexts(self.document)
+        return self._contexts
 
     def compute(self, expression: Expression, look: Look) -> Value:
         """The value of an expression of the document, in a look.
@@ -53,5 +67,7 @@ class Program:
 
     def _compile(self, expression: Expression, look: Look, *, keep: bool) -> Run:
         key, own = look.key[0] if look.key else None, look.own.name if look.own else None
-        aggregates = infer_aggregates(expression, self.contexts.scope(key, own=own, in_deadline=look.later))
+        # What an aggregate of a document is does not depend on values; any of those that share it may tell.
+        contexts = self._like.contexts if self._like is not None and keep else self.contexts
+        aggregates = infer_aggregates(expression, contexts.scope(key, own=own, in_deadline=look.later))
         return compile_expression(self.document, expression, aggregates, keep=keep)
