@@ -26,6 +26,7 @@ from node.drafts import Draft, Recorded, find_recorded, make_draft
 from node.home import DATABASE
 from node.homekeys import HomeKeys, check_home_keys, enrolled_keys, put_in_use, read_home_keys
 from node.metrics import Metrics
+from node.pending import Changes
 from node.rules import check_own_statement
 from node.state import State, load_state
 from node.store.reader import Reader
@@ -59,6 +60,7 @@ class Node:
             migrate(self._database)
             self._local = threading.local()
             self._readers: list[Reader] = []
+            self._stopped = False
             self._readers_lock = threading.Lock()
             state = load_state(Reader(self._database))
             enrolled = enrolled_keys(state) or parse_keys(
@@ -77,9 +79,14 @@ class Node:
                 raise_mark=raise_mark,
             )
             self.book = AgreementBook()
+            self.writer.listen(self._forget)
             self._nonces: deque[bytes] = deque()
             self._blocks: dict[str, UnavailableError] = {}
             opening.pop_all()  # from here on `stop` closes it
+
+    def _forget(self, changes: Changes) -> None:
+        if changes.late:
+            self.book.forget()
 
     @property
     def state(self) -> State:
@@ -92,9 +99,12 @@ class Node:
         reader: Reader | None = getattr(self._local, "reader", None)
         if reader is None:
             reader = Reader.open(self.home / DATABASE)
-            self._local.reader = reader
             with self._readers_lock:
+                if self._stopped:  # a thread that outlives the node must leave nothing open
+                    reader.close()
+                    raise UnavailableError("node", found="stopped", expected="a running node")
                 self._readers.append(reader)
+            self._local.reader = reader
         return reader
 
     def start(self) -> None:
@@ -105,6 +115,7 @@ class Node:
         """Put what waits on disk, then close everything."""
         self.writer.stop()
         with self._readers_lock:
+            self._stopped = True
             for reader in self._readers:
                 reader.close()
             self._readers.clear()
@@ -149,11 +160,11 @@ class Node:
             body=body,
             nonce=nonce,
         )
-        return make_draft(statement, replayable=idempotency_key is not None)
+        return make_draft(statement)
 
     def _next_nonce(self) -> bytes:
         """Random bytes out of a store: each call of the system lets another thread in, and that costs more
-        than everything else that is done for a remark."""
+        than everything else that is done for a memo."""
         try:
             return self._nonces.pop()
         except IndexError:
@@ -183,7 +194,7 @@ class Node:
         try:
             check_own_statement(self.state, self.reader, draft.statement, book=self.book)
         except TallyError:
-            if not draft.replayable or find_recorded(self.reader, self.state.origin, draft) is None:
+            if not draft.may_come_again or find_recorded(self.reader, self.state.origin, draft) is None:
                 raise
 
     def _opening(self, state: State) -> Statement:

@@ -1,113 +1,106 @@
-"""What is known of agreements that rest, in memory and, between runs, in the file `standing` of the home.
+"""What the clerk has noted of agreements and not yet put beside the truth (`node.store.standing`).
 
-The file is strict msgpack: `["standing", 1, {agreement in hex: [entries, timekeeper, next due or nil]}]`,
-with those alone for which nothing waits. It is derived from the store and may be deleted at any time. A line
-of it holds only while as many entries as then are about the agreement.
+It is put there some hundred at a time, or when the clerk rests, so that a fact costs no commit of its own for
+it. Until then, and for ever if the process dies before, these agreements are stale there, and whoever asks
+replays them.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass
-from heapq import heappop, heappush
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable
 
+from contracts.document import Document
+from contracts.records import Position
+from contracts.replay import Replay
 from ledger.errors import TallyError
-from ledger.log.encoding import Value, decode, encode
+from node.node import Node
+from node.store.standing import Item, Standing, Tides, next_due
+from node.views.listing import items_of
 
-FILE = "standing"
-_FORM: list[Value] = ["standing", 1]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """One agreement: how many entries were about it, who keeps its time, when its next deadline is due.
-
-    `busy`: something waits that must be looked at after a start. `stating`: who states facts by events.
-    """
-
-    entries: int
-    timekeeper: str
-    next_due: int | None
-    busy: bool = False
-    ended: bool = False
-    stating: tuple[str, ...] = ()
+KEEP_AT_ONCE = 256
+KEEP_AFTER_S = 1.0
 
 
-class Standings:
-    """The standings of all agreements, found by what is due."""
+class Notes:
+    """How agreements stand that were looked at since the last `keep`. For one thread."""
 
-    def __init__(self) -> None:
-        self.all: dict[bytes, Standing] = {}
-        self.watchers: dict[str, set[bytes]] = {}
-        """Agreements by the organizations that state facts of theirs by events."""
-        self.open: set[bytes] = set()
-        """Agreements that have not ended."""
-        self._heaps: dict[str, list[tuple[int, bytes]]] = {}
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._noted: dict[bytes, Standing] = {}
+        self._tides: Tides = node.writer.tides
 
-    def note(self, agreement: bytes, standing: Standing) -> None:
-        """Note how an agreement stands now."""
-        self.all[agreement] = standing
-        (self.open.discard if standing.ended else self.open.add)(agreement)
-        for organization in standing.stating:
-            self.watchers.setdefault(organization, set()).add(agreement)
-        if standing.next_due is not None:
-            heappush(self._heaps.setdefault(standing.timekeeper, []), (standing.next_due, agreement))
+    def __len__(self) -> int:
+        return len(self._noted)
+
+    def note(self, standing: Standing) -> None:
+        """Note how an agreement stands now; what is shown of it is found out when it is kept."""
+        self._noted[standing.agreement] = standing
+
+    def drop(self, agreement: bytes) -> None:
+        """Nothing can be said of an agreement at present: it stays stale."""
+        self._noted.pop(agreement, None)
 
     def next_due(self, timekeeper: str) -> int | None:
         """When the next deadline of a timekeeper's agreements is due, in milliseconds."""
-        heap = self._heaps.get(timekeeper, [])
-        while heap and not self._holds(timekeeper, *heap[0]):
-            heappop(heap)
-        return heap[0][0] if heap else None
+        due = [note.due for note in self._noted.values() if note.timekeeper == timekeeper]
+        due.append(next_due(self._node.reader, timekeeper))
+        return min((each for each in due if each is not None), default=None)
 
-    def due_at(self, time_ms: int) -> set[bytes]:
-        """The agreements that something of is due at a time, whoever keeps it."""
-        found: set[bytes] = set()
-        for timekeeper in self._heaps:
-            heap, kept = self._heaps[timekeeper], []
-            while heap and heap[0][0] <= time_ms:
-                due, agreement = heappop(heap)
-                if self._holds(timekeeper, due, agreement) and agreement not in found:
-                    found.add(agreement)
-                    kept.append((due, agreement))
-            for item in kept:
-                heappush(heap, item)
-        return found
+    def overtaken(self) -> list[bytes]:
+        """Agreements of which something has come, other than entries about them, since they were noted."""
+        tides, self._tides = self._tides, self._node.writer.tides
+        if tides is self._tides:
+            return []
+        return [note.agreement for note in self._noted.values() if note.is_overtaken(self._tides)]
 
-    def _holds(self, timekeeper: str, due: int, agreement: bytes) -> bool:
-        standing = self.all.get(agreement)
-        return standing is not None and (standing.timekeeper, standing.next_due) == (timekeeper, due)
+    def keep(self) -> list[bytes]:
+        """Put all notes beside the truth; gives those that something has overtaken, to be looked at again."""
+        standings = [self._whole(note) for note in self._noted.values()]
+        self._noted.clear()
+        refused: list[bytes] = []
+        if standings:
+            self._node.writer.keep_standings(standings, refused).result()
+        return refused
 
-
-def load_standings(home: Path, sizes: Mapping[bytes, int]) -> tuple[Standings, set[bytes]]:
-    """The standings that still hold, and the agreements to be looked at; `sizes` are those of the store."""
-    standings = Standings()
-    try:
-        found: Any = decode((home / FILE).read_bytes(), FILE)
-        kept = found[2] if found[:2] == _FORM else {}
-        for text, (entries, timekeeper, next_due) in kept.items():
-            agreement = bytes.fromhex(text)
-            if sizes.get(agreement) == entries:
-                standings.note(agreement, Standing(entries=entries, timekeeper=timekeeper, next_due=next_due))
-    except (OSError, TallyError, TypeError, ValueError, LookupError, AttributeError):
-        # Not there, or not what this version writes: then it is as if nothing were known.
-        return Standings(), set(sizes)
-    return standings, sizes.keys() - standings.all.keys()
+    def _whole(self, note: Standing) -> Standing:
+        """A note with all that lists show of its agreement, as of now."""
+        node = self._node
+        tides = node.writer.tides
+        entries = node.reader.agreement_size(note.agreement)
+        try:
+            with node.book.replay(node.reader, node.state, note.agreement) as replay:
+                agreement = node.book.agreement(node.reader, node.state, note.agreement)
+                items = items_of(node.state, agreement)
+                return standing_of(node, replay, tides, waits=note.waits, items=items)
+        except TallyError:
+            # No document here, or no contract.
+            return Standing(agreement=note.agreement, entries=entries, tides=tides)
 
 
-def save_standings(home: Path, standings: Standings) -> None:
-    """Keep what rests for the next start; a file that cannot be written is done without."""
-    kept: dict[str, Value] = {
-        agreement.hex(): [standing.entries, standing.timekeeper, standing.next_due]
-        for agreement, standing in sorted(standings.all.items())
-        if not standing.busy
-    }
-    fresh = home / f"{FILE}.new"
-    try:
-        fresh.write_bytes(encode([*_FORM, kept]))
-        os.replace(fresh, home / FILE)
-    except OSError:
-        fresh.unlink(missing_ok=True)
+def standing_of(
+    node: Node, replay: Replay, tides: Tides, *, waits: Iterable[Position], items: Iterable[Item] = ()
+) -> Standing:
+    """How an agreement stands whose replay is held at present."""
+    document, agreement = replay.contract.document, replay.contract.agreement
+    fed = node.book.fed(agreement)
+    return Standing(
+        agreement=agreement,
+        entries=fed.entries,
+        successors=tuple(replay.successors),
+        tides=tides,
+        sound=True,
+        timekeeper=replay.timekeeper,
+        due=replay.next_due,
+        waits=tuple(waits),
+        signed=tuple(leaf for leaf, record in replay.held.records.items() if record.signatures),
+        leaning=fed.unsure or bool(replay.held.replacements),
+        parties=document.organizations(),
+        watching=stating(document),
+        items=tuple(items),
+    )
+
+
+def stating(document: Document) -> tuple[str, ...]:
+    """The organizations that may state facts of an agreement by events."""
+    rules = (rule for rule in document.facts.values() if rule.event is not None)
+    return tuple(sorted({document.parties[role] for rule in rules for role in rule.by}))

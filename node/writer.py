@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
 
 from sqlite_utils import Database
@@ -31,15 +31,17 @@ from ledger.log.intake import Accepted, cover, grow_copy
 from ledger.log.note import VerifierKey
 from ledger.log.statement import Statement
 from ledger.members.folding import Folding
-from node.drafts import Draft, Fresh, Lacking, Recorded, take_drafts
+from node.drafts import Draft, Lacking, Recorded, take_drafts
 from node.homekeys import check_own_key
 from node.jobs import Job, JobQueue, refuse
 from node.metrics import Metrics
+from node.pending import Changes, Pending
 from node.place import Place
 from node.state import Head, State, fold_run, load_standing
-from node.store.indexing import STANDING_KINDS, Indexed
+from node.store.indexing import STANDING_KINDS, TICKS, Indexed
 from node.store.place_record import write_place
 from node.store.reader import StoredNote
+from node.store.standing import Standing, Tides, keep
 from node.store.writing import Writing
 from node.world import World
 
@@ -64,36 +66,6 @@ class StoredRun:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
-    """What a commit changed: the logs that grew or got notes, and the agreements that entries are about."""
-
-    origins: frozenset[str]
-    agreements: frozenset[bytes]
-
-
-@dataclass(slots=True)
-class _Pending:
-    """A commit in the making."""
-
-    state: State
-    heads: dict[str, Head]
-    fresh: Fresh = field(default_factory=Fresh)
-    origins: set[str] = field(default_factory=set)
-    agreements: set[bytes] = field(default_factory=set)
-
-    def snapshot(self) -> _Pending:
-        """What it is at the moment, but for drafts."""
-        return replace(
-            self, heads=dict(self.heads), origins=set(self.origins), agreements=set(self.agreements)
-        )
-
-    def take_back(self, before: _Pending) -> None:
-        """Forget what a refused job did to it."""
-        self.state, self.heads = before.state, before.heads
-        self.origins, self.agreements = before.origins, before.agreements
-
-
 class Writer:
     """Owns the only connection that writes. `state` is what was committed last."""
 
@@ -109,6 +81,8 @@ class Writer:
         raise_mark: Callable[[int, bytes], None],
     ) -> None:
         self.state = state
+        self.tides: Tides = {}
+        """What came so far that agreements may depend on, as of a state that was put in place before."""
         self.lacking: Lacking = frozenset()
         """What is known of own payloads that were lost; the event loop sets it."""
         self._database = database
@@ -119,8 +93,8 @@ class Writer:
         self._metrics = metrics
         self._raise_mark = raise_mark
         self._listeners: list[Callable[[Changes], None]] = []
-        self._jobs: JobQueue[_Pending] = JobQueue()
-        self._in_flight: Sequence[Job[_Pending]] = ()
+        self._jobs: JobQueue[Pending] = JobQueue()
+        self._in_flight: Sequence[Job[Pending]] = ()
         self._broken: UnavailableError | None = None
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
 
@@ -172,16 +146,20 @@ class Writer:
         """Record where the home was opened."""
         return self._submit(Job(partial(self._store_place, place)))
 
+    def keep_standings(self, standings: Sequence[Standing], refused: list[bytes]) -> Future[list[Recorded]]:
+        """Note how agreements stand; those that something has overtaken are added to `refused` instead."""
+        return self.change(lambda database: refused.extend(keep(database, standings, self._writing.tides)))
+
     def change(self, act: Callable[[Database], None]) -> Future[list[Recorded]]:
         """Have `act` write what belongs to no log, in a commit; a TallyError that it raises undoes it."""
 
-        def run(pending: _Pending) -> Sequence[tuple[int, bool]]:
+        def run(pending: Pending) -> Sequence[tuple[int, bool]]:
             act(self._database)
             return ()
 
         return self._submit(Job(run))
 
-    def _submit(self, job: Job[_Pending]) -> Future[list[Recorded]]:
+    def _submit(self, job: Job[Pending]) -> Future[list[Recorded]]:
         if self._broken is None:
             self._jobs.put(job)
         else:
@@ -211,9 +189,9 @@ class Writer:
             refuse(self._in_flight, self._broken)
             self._jobs.refuse(self._broken)
 
-    def _commit(self, jobs: Sequence[Job[_Pending]]) -> None:
+    def _commit(self, jobs: Sequence[Job[Pending]]) -> None:
         started = time.perf_counter()
-        pending = _Pending(state=self.state, heads=dict(self.state.heads))
+        pending = Pending(state=self.state, heads=dict(self.state.heads))
         try:
             self._database.execute("BEGIN IMMEDIATE")
             # Drafts come last: their positions follow whatever else changed the own log.
@@ -225,6 +203,8 @@ class Writer:
             self._fail(jobs, error)
             return
         self.state = pending.state.with_heads(pending.heads, self.state.roster)
+        if self.tides != self._writing.tides:
+            self.tides = dict(self._writing.tides)
         own = self.state.own.copy
         self._raise_mark(own.size, own.root)
         first = own.size - len(leaves)
@@ -233,7 +213,7 @@ class Writer:
             job.future.set_result(self._recorded(job.places, first, leaves))
         self._tell(pending)
 
-    def _fail(self, jobs: Sequence[Job[_Pending]], error: sqlite3.Error) -> None:
+    def _fail(self, jobs: Sequence[Job[Pending]], error: sqlite3.Error) -> None:
         """After an error of the disk nobody knows what is on it: stop writing until a restart looks."""
         with contextlib.suppress(sqlite3.Error):
             if self._database.conn.in_transaction:
@@ -243,20 +223,20 @@ class Writer:
         )
         refuse(jobs, self._broken)
 
-    def _count(self, pending: _Pending, appended: int, seconds: float) -> None:
+    def _count(self, pending: Pending, appended: int, seconds: float) -> None:
         self._metrics.commits.inc()
         self._metrics.commit_seconds.observe(seconds)
         self._metrics.entries_appended.inc(appended)
         for origin in pending.origins:
             self._metrics.log_entries.labels(origin).set(pending.heads[origin].copy.size)
 
-    def _tell(self, pending: _Pending) -> None:
-        changes = Changes(origins=frozenset(pending.origins), agreements=frozenset(pending.agreements))
+    def _tell(self, pending: Pending) -> None:
+        changes = pending.changes()
         if changes.origins:
             for listener in self._listeners:
                 listener(changes)
 
-    def _run_job(self, job: Job[_Pending], pending: _Pending) -> bool:
+    def _run_job(self, job: Job[Pending], pending: Pending) -> bool:
         """Do one job inside the transaction; a job that is refused has written nothing."""
         before = pending if job.entries else pending.snapshot()
         try:
@@ -275,7 +255,7 @@ class Writer:
 
     # Own entries
 
-    def _take_drafts(self, drafts: Sequence[Draft], pending: _Pending) -> Sequence[tuple[int, bool]]:
+    def _take_drafts(self, drafts: Sequence[Draft], pending: Pending) -> Sequence[tuple[int, bool]]:
         check_own_key(pending.state, self._vkey)
         own = pending.heads[pending.state.origin].copy
         return take_drafts(drafts, pending.fresh, self._writing.reader, own, self.lacking)
@@ -294,7 +274,7 @@ class Writer:
             for seq, new in places
         ]
 
-    def _append_drafts(self, pending: _Pending) -> Sequence[bytes]:
+    def _append_drafts(self, pending: Pending) -> Sequence[bytes]:
         """Make entries out of the drafts, sign the checkpoint that ends this commit, pass the door."""
         if not pending.fresh.drafts:
             return []
@@ -329,7 +309,7 @@ class Writer:
 
     # Anybody's entries
 
-    def _store_run(self, run: StoredRun, pending: _Pending) -> Sequence[tuple[int, bool]]:
+    def _store_run(self, run: StoredRun, pending: Pending) -> Sequence[tuple[int, bool]]:
         grown = run.accepted.grown
         origin = grown.after.origin
         head = pending.heads.get(origin)
@@ -343,23 +323,34 @@ class Writer:
         if grown.entries:
             self._writing.add_entries(head.number, grown)
         self._writing.add_payloads(head.number, run.payloads)
-        self._writing.index(head.number, run.indexed)
+        pending.agreements |= self._writing.index(head.number, run.indexed)
         state = fold_run(self._writing.reader, pending.state, run.foldings())
+        self._touch_ended(pending, state)
         pending.state = state
         if grown.entries:
             time_ms = parse_entry(grown.entries[-1]).time_ms
             self._set_head(head, head.with_run(grown.after, time_ms, run.note, state.roster), pending)
         else:
             self._set_head(head, head.with_note(run.note, state.roster), pending)
-        pending.agreements.update(agreement for _, item in run.indexed for agreement in item.agreements)
         return ()
 
-    def _store_note(self, origin: str, note: StoredNote, pending: _Pending) -> Sequence[tuple[int, bool]]:
+    def _touch_ended(self, pending: Pending, state: State) -> None:
+        """Where a later log ended another, what lies beyond counts no more."""
+        before = pending.state.roster.ends
+        for origin, end in state.roster.ends.items():
+            if before.get(origin) != end:
+                self._touch_late(pending, origin.partition("/")[0])
+
+    def _touch_late(self, pending: Pending, organization: str) -> None:
+        pending.late = True
+        pending.agreements |= self._writing.touch_logs(organization, pending.numbers_of(organization))
+
+    def _store_note(self, origin: str, note: StoredNote, pending: Pending) -> Sequence[tuple[int, bool]]:
         head = pending.heads[origin]
         self._set_head(head, head.with_note(note, pending.state.roster), pending)
         return ()
 
-    def _set_head(self, head: Head, changed: Head, pending: _Pending) -> None:
+    def _set_head(self, head: Head, changed: Head, pending: Pending) -> None:
         origin = head.copy.origin
         if changed.notes() != head.notes():
             rows = [(kept.size, kept.note, b"".join(kept.proof)) for kept in changed.notes()]
@@ -376,20 +367,24 @@ class Writer:
         origin: str,
         payloads: Sequence[tuple[int, bytes, bytes]],
         indexed: Sequence[tuple[int, Indexed]],
-        pending: _Pending,
+        pending: Pending,
     ) -> Sequence[tuple[int, bool]]:
         head = pending.heads[origin]
         # What is here already is in the indexes, too.
         new = {seq for seq, _, _ in payloads if self._writing.reader.payload(origin, seq) is None}
         self._writing.add_payloads(head.number, payloads)
-        self._writing.index(head.number, [(seq, item) for seq, item in indexed if seq in new])
+        fresh = [(seq, item) for seq, item in indexed if seq in new]
+        pending.agreements |= self._writing.index(head.number, fresh)
         if any(item.in_roster for _, item in indexed):
             # These entries came before others that are folded already.
-            pending.state = load_standing(self._writing.reader, pending.state)
+            state = load_standing(self._writing.reader, pending.state)
+            self._touch_ended(pending, state)
+            pending.state = state
+        if any(item.in_roster or TICKS in item.agreements for _, item in fresh):
+            self._touch_late(pending, origin.partition("/")[0])
         pending.origins.add(origin)
-        pending.agreements.update(agreement for _, item in indexed for agreement in item.agreements)
         return ()
 
-    def _store_place(self, place: Place, _pending: _Pending) -> Sequence[tuple[int, bool]]:
+    def _store_place(self, place: Place, _pending: Pending) -> Sequence[tuple[int, bool]]:
         write_place(self._database, place)
         return ()

@@ -201,11 +201,8 @@ class Reader:
     def record(self, origin: str, seq: int) -> Record:
         """One entry with its statement. Raises MissingError where the entry is not here."""
         data = self.entry(origin, seq)
-        where = f"{origin} entry {seq}"
         found = self.payload(origin, seq)
-        statement = None if found is None else parse_statement(found[1], where)
-        entry = parse_entry(data, where)
-        return Record(origin=origin, seq=seq, leaf=leaf_hash(data), entry=entry, statement=statement)
+        return _record(origin, seq, data, None if found is None else found[1])
 
     def find(self, leaf: bytes) -> tuple[str, int]:
         """The log and position of the entry with this leaf hash.
@@ -284,33 +281,28 @@ class Reader:
         sql = "SELECT DISTINCT hash FROM agreement WHERE hash <> ? ORDER BY hash"
         return [bytes(row[0]) for row in self._rows(sql, TICKS)]
 
-    def agreement_sizes(self) -> dict[bytes, int]:
-        """How many entries here are about each agreement."""
-        sql = "SELECT hash, count(*) FROM agreement WHERE hash <> ? GROUP BY hash"
-        return {bytes(found): int(count) for found, count in self._rows(sql, TICKS)}
-
     def agreement_size(self, agreement: bytes) -> int:
         """How many entries here are about an agreement."""
         return int(self._rows("SELECT count(*) FROM agreement WHERE hash = ?", agreement)[0][0])
 
     def agreement_records(self, agreement: bytes) -> list[Record]:
         """The entries about one agreement whose payload is here, by log and position."""
-        rows = self._rows("SELECT log, seq FROM agreement WHERE hash = ? ORDER BY log, seq", agreement)
-        return [self.record(self.origin_of(number), seq) for number, seq in rows]
+        return self.agreement_records_after(agreement, {})
 
     def agreement_records_after(self, agreement: bytes, ends: Mapping[str, int]) -> list[Record]:
         """Those of them that stand at or past a position of their log; 0 where `ends` does not name it."""
-        rows = [
-            row
-            for origin in self.origins()
-            for row in self._rows(
-                "SELECT log, seq FROM agreement WHERE hash = ? AND log = ? AND seq >= ? ORDER BY seq",
-                agreement,
-                self.number(origin),
-                ends.get(origin, 0),
+        found = []
+        numbers = self._rows("SELECT DISTINCT log FROM agreement WHERE hash = ? ORDER BY log", agreement)
+        for origin in [self.origin_of(number) for (number,) in numbers]:
+            number = self.number(origin)
+            sql = (
+                f"SELECT a.seq, e.entry, p.payload FROM agreement a JOIN entry_{number} e ON e.seq = a.seq "
+                f"LEFT JOIN payload_{number} p ON p.seq = a.seq "
+                "WHERE a.hash = ? AND a.log = ? AND a.seq >= ? ORDER BY a.seq"
             )
-        ]
-        return [self.record(self.origin_of(number), seq) for number, seq in rows]
+            rows = self._rows(sql, agreement, number, ends.get(origin, 0))
+            found += [_record(origin, seq, entry, payload) for seq, entry, payload in rows]
+        return found
 
     def count_ticks(self, origin: str, end: int) -> int:
         """How many ticks of a log below a position are here."""
@@ -396,3 +388,10 @@ class Reader:
 
     def _rows(self, sql: str, *values: int | str | bytes) -> list[tuple[Any, ...]]:
         return self.database.conn.execute(sql, values).fetchall()
+
+
+def _record(origin: str, seq: int, data: bytes, payload: bytes | None) -> Record:
+    where = f"{origin} entry {seq}"
+    statement = None if payload is None else parse_statement(payload, where)
+    entry = parse_entry(data, where)
+    return Record(origin=origin, seq=seq, leaf=leaf_hash(data), entry=entry, statement=statement)

@@ -31,6 +31,8 @@ _COLUMNS = {
     "nonce": "prefix, seq FROM {0}.nonce",
     "roster": "log, seq FROM {0}.roster",
     "agreement": "hash, log, seq FROM {0}.agreement",
+    "related": "hash, other FROM {0}.related",
+    "standing": "hash FROM {0}.standing",
     "event": "log, seq, hash, identity, capture FROM {0}.event",
     "thing": "name FROM {0}.thing",
     "touch": (
@@ -56,8 +58,9 @@ def rebuild_derived(database: Database) -> None:
         MalformedError, InvalidError: the truth does not hold.
         UnavailableError: the database cannot be written.
     """
-    writing = Writing(database)
     try:
+        migrate(database)
+        writing = Writing(database)
         database.execute("BEGIN IMMEDIATE")
         try:
             for number in _numbers(writing.reader):

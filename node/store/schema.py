@@ -21,6 +21,8 @@ Derived (`tally doctor --rebuild` drops it and makes it again from the truth):
     roster       log, seq of the entries that make the roster
     event        the events, by hash and identity; thing, touch: which event touches which thing, and how
     agreement    agreement hash -> log, seq of the entries that are about it; 32 zero bytes -> the ticks
+    related      agreements that one proposal is about together, each way
+    standing, listed, watching: how each agreement stands, for what rests (see node.store.standing)
 
 A table per log keeps each log's rows together and every append at the right edge of its tree: rows of
 several logs in one table would leave its pages half empty.
@@ -37,7 +39,7 @@ from sqlite_utils import Database
 
 from ledger.errors import MalformedError, UnavailableError
 
-VERSION = 2
+VERSION = 3
 
 _TRUTH = """
 CREATE TABLE log (number INTEGER PRIMARY KEY, origin TEXT NOT NULL UNIQUE) STRICT;
@@ -79,7 +81,40 @@ CREATE TABLE agreement (
 ) STRICT, WITHOUT ROWID;
 """
 
-DERIVED_TABLES = ("nonce", "roster", "touch", "event", "thing", "agreement")
+_STANDING = """
+CREATE TABLE related (
+  hash BLOB NOT NULL, other BLOB NOT NULL, PRIMARY KEY (hash, other)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE standing (
+  hash BLOB PRIMARY KEY, stale INTEGER NOT NULL DEFAULT 1, sound INTEGER NOT NULL DEFAULT 0,
+  signed BLOB NOT NULL DEFAULT x'', timekeeper TEXT, due INTEGER, waits TEXT,
+  leaning INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE INDEX standing_stale ON standing (hash) WHERE stale;
+CREATE INDEX standing_waits ON standing (hash) WHERE waits IS NOT NULL;
+CREATE INDEX standing_leaning ON standing (hash) WHERE leaning;
+CREATE INDEX standing_due ON standing (timekeeper, due) WHERE due IS NOT NULL;
+CREATE TABLE watching (
+  organization TEXT NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (organization, hash)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE listed (
+  list TEXT NOT NULL, sort TEXT NOT NULL, hash BLOB NOT NULL, place INTEGER NOT NULL,
+  one TEXT NOT NULL, other TEXT NOT NULL, item TEXT NOT NULL, PRIMARY KEY (list, sort, hash, place)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX listed_of ON listed (hash)
+"""
+
+_EVERYTHING_STALE = """
+WITH shared AS MATERIALIZED (
+  SELECT min(hash) AS low, max(hash) AS high FROM agreement GROUP BY log, seq HAVING count(*) > 1
+) INSERT INTO related SELECT low, high FROM shared UNION SELECT high, low FROM shared;
+INSERT INTO standing (hash) SELECT DISTINCT hash FROM agreement WHERE hash <> zeroblob(32)
+"""
+
+DERIVED_TABLES = (
+    *("nonce", "roster", "touch", "event", "thing", "agreement"),
+    *("related", "standing", "watching", "listed"),
+)
 
 
 def connect(path: Path, *, write: bool) -> Database:
@@ -153,15 +188,21 @@ def create_log_tables(database: Database, number: int) -> None:
 def create_derived_tables(database: Database) -> None:
     """The derived tables, empty; those of single logs are left to `create_log_tables`."""
     _run(database, _DERIVED)
+    _run(database, _STANDING)
 
 
 def _first(database: Database) -> None:
     _run(database, _TRUTH)
-    create_derived_tables(database)
+    _run(database, _DERIVED)
 
 
 def _second(database: Database) -> None:
     _run(database, _WITNESS)
+
+
+def _third(database: Database) -> None:
+    _run(database, _STANDING)
+    _run(database, _EVERYTHING_STALE)
 
 
 def _run(database: Database, script: str) -> None:
@@ -171,4 +212,4 @@ def _run(database: Database, script: str) -> None:
             database.execute(statement)
 
 
-_STEPS: dict[int, Callable[[Database], None]] = {1: _first, 2: _second}
+_STEPS: dict[int, Callable[[Database], None]] = {1: _first, 2: _second, 3: _third}

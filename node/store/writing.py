@@ -6,17 +6,19 @@ tiles and its places in the indexes, so that a commit leaves nothing half-writte
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from itertools import chain, count
 
 from sqlite_utils import Database
 
-from ledger.log.entry import leaf_hash
+from ledger.log.entry import entry_times, leaf_hash
 from ledger.log.intake import Grown
 from ledger.log.statement import is_client_nonce
 from ledger.log.tile import Edge, Tile
-from node.store.indexing import Indexed, IndexedEvent
+from node.store import standing
+from node.store.indexing import TICKS, Indexed, IndexedEvent
 from node.store.leaves import add_runs
 from node.store.reader import Reader, prefix_of, tile_id
 from node.store.schema import DERIVED_TABLES, create_derived_tables, create_log_tables
@@ -34,6 +36,8 @@ class Writing:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.reader = Reader(database)
+        self.tides: Counter[tuple[str, str]] = Counter()
+        """See node.store.standing; what was rolled back may be counted, too."""
         self._things: dict[str, int] = {}
 
     # Truth
@@ -68,9 +72,14 @@ class Writing:
 
     # Derived
 
-    def index(self, number: int, indexed: Iterable[tuple[int, Indexed]]) -> None:
-        """Put statements, by position, into the derived indexes."""
+    def index(self, number: int, indexed: Iterable[tuple[int, Indexed]]) -> set[bytes]:
+        """Put statements, by position, into the derived indexes; gives the agreements that this touches."""
         items = list(indexed)
+        organization = self.reader.origin_of(number).partition("/")[0]
+        about = {agreement for _, item in items for agreement in item.agreements}
+        touched: set[bytes] = set()
+        if TICKS in about:
+            touched |= self._touch_by_ticks(number, organization, items)
         if self.reader.is_own(number):
             self._many(
                 "INSERT OR IGNORE INTO nonce VALUES (?, ?)",
@@ -81,9 +90,32 @@ class Writing:
                 self._run("INSERT OR IGNORE INTO roster VALUES (?, ?)", number, seq)
             for agreement in item.agreements:
                 self._run("INSERT OR IGNORE INTO agreement VALUES (?, ?, ?)", agreement, number, seq)
+                standing.relate(self.database, agreement, item.agreements[0])
         events = [(seq, item.event) for seq, item in items if item.event is not None]
         if events:
             self._index_events(number, events)
+            self.tides[standing.EVENT, organization] += 1
+            touched |= standing.touch_watching(self.database, organization)
+        if any(item.in_roster for _, item in items):
+            self.tides[standing.ROSTER, ""] += 1
+            touched |= standing.touch_leaning(self.database)
+        if about - {TICKS}:
+            touched |= standing.touch(self.database, about - {TICKS})
+        return touched | about
+
+    def touch_logs(self, organization: str, numbers: Sequence[int]) -> set[bytes]:
+        """What is touched where something came behind what was looked at in logs of an organization."""
+        self.tides[standing.LATE, organization] += 1
+        return standing.touch_logs(self.database, organization, numbers)
+
+    def _touch_by_ticks(
+        self, number: int, organization: str, items: Collection[tuple[int, Indexed]]
+    ) -> set[bytes]:
+        self.tides[standing.TICK, organization] += 1
+        origin = self.reader.origin_of(number)
+        ticks = [self.reader.entry(origin, seq) for seq, item in items if TICKS in item.agreements]
+        times = entry_times(ticks)
+        return standing.touch_due(self.database, organization, max(times))
 
     def clear_derived(self) -> None:
         """Drop everything that can be made again from the truth."""

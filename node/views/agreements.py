@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from contracts.agreement import IN_FORCE, PROPOSED, Agreement, DeadlineView, FactView
-from contracts.course import EXISTS, WAITING
-from contracts.decision import OPEN, AmountDue, Decision, Evaluation, Obliged, Witnessed, evaluate
+from contracts.agreement import Agreement, DeadlineView, FactView, Proposal
+from contracts.course import EXISTS
+from contracts.decision import AmountDue, Decision, Evaluation, Obliged, Witnessed, evaluate
 from contracts.document import TIMEKEEPER, Document
 from contracts.explain import Explainer, Explanation
 from contracts.facts_known import Moment
 from contracts.render import render_text
 from contracts.values import Instant, format_value
-from ledger.errors import TallyError
 from node.state import State
 from node.store.reader import Reader
 from node.views.evidence import quarantined_of
 from node.views.records import AgreementBook
 from node.views.values import Json, as_json, format_time
-
-
-def list_agreements(reader: Reader, state: State, book: AgreementBook) -> list[Json]:
-    """Every agreement whose document is here and is a contract, in short, by name."""
-    shown = [
-        _brief(state, agreement, evaluate(agreement, state.is_witnessed))
-        for agreement in readable_agreements(reader, state, book)
-    ]
-    return sorted(shown, key=lambda item: (item["name"], item["agreement"]))
+from node.views.wishes import disputed, shown_next_term, shown_term, shown_wish
 
 
 def show_agreement(reader: Reader, state: State, book: AgreementBook, agreement: bytes) -> Json:
@@ -38,27 +29,20 @@ def show_agreement(reader: Reader, state: State, book: AgreementBook, agreement:
     found = book.agreement(reader, state, agreement)
     document = found.contract.document
     evaluation = evaluate(found, state.is_witnessed)
-    return _brief(state, found, evaluation) | {
+    return show_brief(state, found, evaluation) | {
         "text": render_text(document),
         "sign": {role: {"need": rule.need, "of": list(rule.of)} for role, rule in document.sign.items()},
         "since": _moment(found.start),
         "term": found.term,
+        "terms": [shown_term(term, reader) for term in found.terms],
+        "next_term": shown_next_term(found, state),
         "ended": _moment(found.end),
         "deadlines": [_deadline(deadline) for deadline in found.deadlines],
-        "proposals": [
-            {
-                "leaf": proposal.leaf_hash.hex(),
-                "organization": proposal.organization,
-                "until": None if proposal.until is None else format_time(proposal.until),
-                "signed": {role: _people(state, document, role, p) for role, p in proposal.signed.items()},
-                "lacking": dict(proposal.lacking),
-                "replaces": None if proposal.replaces is None else proposal.replaces.hex(),
-                "gone": proposal.gone,
-            }
-            for proposal in found.proposals
-        ],
+        "proposals": [_proposal(state, document, proposal) for proposal in found.proposals],
         "facts": [shown_fact(fact) | _standing(reader, state, fact.leaf_hash) for fact in found.facts],
         "not_counted": as_json(found.countable),
+        "wishes": [shown_wish(wish) for wish in found.wishes],
+        "disputed": list(disputed(state, found, evaluation.decisions)),
         "missing": as_json(found.missing),
         "firings": [_firing(decision) for decision in evaluation.decisions],
         "failures": [
@@ -77,6 +61,18 @@ def show_agreement(reader: Reader, state: State, book: AgreementBook, agreement:
             {"leaf": remark.leaf_hash.hex(), "organization": remark.organization, "text": remark.text}
             for remark in found.remarks
         ],
+    }
+
+
+def _proposal(state: State, document: Document, proposal: Proposal) -> Json:
+    return {
+        "leaf": proposal.leaf_hash.hex(),
+        "organization": proposal.organization,
+        "until": None if proposal.until is None else format_time(proposal.until),
+        "signed": {role: _people(state, document, role, keys) for role, keys in proposal.signed.items()},
+        "lacking": dict(proposal.lacking),
+        "replaces": None if proposal.replaces is None else proposal.replaces.hex(),
+        "gone": proposal.gone,
     }
 
 
@@ -141,64 +137,15 @@ def _explained(explanation: Explanation, per: str | None, when: str, decision: D
             for condition in explanation.conditions
         ],
         "outcome": list(explanation.outcome),
+        "stands": list(explanation.stands),
         "missing": list(explanation.missing),
+        "never": explanation.never,
+        "trouble": explanation.trouble,
     }
 
 
-def list_obligations(reader: Reader, state: State, book: AgreementBook) -> list[Json]:
-    """Every obligation that is open, the earliest first; those without a time last."""
-    found = [
-        shown_obligation(agreement, obliged)
-        for agreement in readable_agreements(reader, state, book)
-        for obliged in evaluate(agreement, state.is_witnessed).obligations
-        if obliged.standing == OPEN
-    ]
-    return sorted(
-        found, key=lambda item: (item["by"] is None, item["by"] or "", item["agreement"], item["act"])
-    )
-
-
-def list_due(reader: Reader, state: State, book: AgreementBook) -> list[Json]:
-    """Every amount due that is known here, the earliest first."""
-    dues = [
-        shown_due(agreement, amount) | {"quarantined": _quarantined(state, agreement.contract.document)}
-        for agreement in readable_agreements(reader, state, book)
-        for amount in evaluate(agreement, state.is_witnessed).dues
-    ]
-    return sorted(dues, key=lambda due: (due["by"], due["agreement"], due["rule"]))
-
-
-def waiting_for(reader: Reader, state: State, book: AgreementBook) -> Json:
-    """What waits: for this organization's signature or confirmation, and facts of its own not counted yet."""
-    waiting: Json = {"signatures": [], "confirmations": [], "not_counted": []}
-    for agreement in readable_agreements(reader, state, book):
-        about = {
-            "agreement": agreement.contract.agreement.hex(),
-            "name": agreement.contract.document.name,
-        }
-        roles = _own_roles(state, agreement.contract.document)
-        waiting["signatures"] += [about | item for item in _unsigned(agreement, roles)]
-        for fact in agreement.facts if agreement.status == IN_FORCE else ():
-            named = about | {"fact": fact.leaf_hash.hex(), "fact_name": fact.name}
-            role = next((role for role in fact.awaiting if role in roles), None)
-            if role is not None and (fact.counted is None or fact.status == WAITING) and not fact.reason:
-                waiting["confirmations"].append(named | {"role": role, "organization": fact.organization})
-            own = fact.organization == state.organization and not fact.by_event
-            if own and fact.counted is None and not fact.reason:
-                waiting["not_counted"].append(named | {"timekeeper": agreement.timekeeper})
-    return waiting
-
-
-def readable_agreements(reader: Reader, state: State, book: AgreementBook) -> Iterator[Agreement]:
-    """The agreements that can be shown: others lack their document, or it is no contract."""
-    for identity in reader.agreement_hashes():
-        try:
-            yield book.agreement(reader, state, identity)
-        except TallyError:
-            continue
-
-
-def _brief(state: State, agreement: Agreement, evaluation: Evaluation) -> Json:
+def show_brief(state: State, agreement: Agreement, evaluation: Evaluation) -> Json:
+    """An agreement in short."""
     document = agreement.contract.document
     return {
         "agreement": agreement.contract.agreement.hex(),
@@ -210,7 +157,7 @@ def _brief(state: State, agreement: Agreement, evaluation: Evaluation) -> Json:
         "timekeeper": agreement.timekeeper,
         "timekeeper_is_party": agreement.timekeeper in document.parties.values(),
         "quarantined": _quarantined(state, document),
-        "roles": _own_roles(state, document),
+        "roles": own_roles(state, document),
     }
 
 
@@ -219,27 +166,12 @@ def _quarantined(state: State, document: Document) -> list[str]:
     return quarantined_of(state, [*document.parties.values(), document.timekeeper])
 
 
-def _own_roles(state: State, document: Document) -> list[str]:
+def own_roles(state: State, document: Document) -> list[str]:
     """The roles that this organization signs for."""
     holders = {**document.parties}
     if TIMEKEEPER in document.sign:
         holders[TIMEKEEPER] = document.timekeeper
     return [role for role, holder in holders.items() if holder == state.organization]
-
-
-def _unsigned(agreement: Agreement, roles: Iterable[str]) -> Iterator[Json]:
-    """Proposals that lack a signature of ours, unless the agreement is settled."""
-    if agreement.status != PROPOSED:
-        return
-    for proposal in (proposal for proposal in agreement.proposals if not proposal.gone):
-        for role in roles:
-            if role in proposal.lacking:
-                yield {
-                    "proposal": proposal.leaf_hash.hex(),
-                    "role": role,
-                    "lacking": proposal.lacking[role],
-                    "organization": proposal.organization,
-                }
 
 
 def _people(state: State, document: Document, role: str, keys: Iterable[str]) -> list[Json]:

@@ -14,7 +14,10 @@ from node.views.values import Json, format_time
 
 
 def list_evidence(reader: Reader, state: State) -> list[Json]:
-    """Every piece that the own log records, oldest first."""
+    """Every piece that the own log records, oldest first.
+
+    One is settled where a later log ended the log that it accuses, at the size that is named.
+    """
     return [_show(state, held) for held in recorded_evidence(reader, state)]
 
 
@@ -87,4 +90,5 @@ def _show(state: State, held: HeldEvidence) -> Json:
         "found": found,
         "entry": {"origin": state.origin, "seq": held.seq, "leaf": held.leaf.hex()},
         "recorded": format_time(held.time_ms),
+        "settled_at": end.size if (end := state.roster.end_of(evidence.accused)) else None,
     }

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -22,13 +22,17 @@ from contracts.records import Outside, Position, Record, Signature, log_order
 from contracts.replay import Replay
 from contracts.terms import LogOrder
 from ledger.errors import MissingError, TallyError
+from ledger.log.checkpoint import Checkpoint
 from ledger.log.entry import parse_entry
 from ledger.log.origin import parse_origin
 from ledger.log.statement import Statement
+from ledger.log.tree import read_frontier
 from ledger.members.people import Grants, check_person_signatures
+from ledger.members.roster import Roster
 from node.state import State
 from node.store.reader import Reader
 from node.store.reader import Record as StoredRecord
+from node.store.standing import proven
 from node.views.ticks import TickIndex
 
 MAX_REPLAYS = 1024
@@ -75,6 +79,15 @@ class _Kept:
         return record.kind == "counted" and record.organization == self.keeper
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fed:
+    """What a replay was made from: how many entries about it and those that may replace it; `unsure`: a
+    statement counts as unsigned that may turn out signed when more people are known."""
+
+    entries: int
+    unsure: bool
+
+
 class AgreementBook:
     """Keeps the replays of agreements, and feeds each only what is new. May be used by several threads."""
 
@@ -83,6 +96,8 @@ class AgreementBook:
         self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
         self._checked: OrderedDict[bytes, tuple[Signature, ...]] = OrderedDict()
         self._ticks = TickIndex()
+        self._stuck: set[bytes] = set()
+        """Agreements that stand still, because something that was counted is not here."""
 
     def agreement(self, reader: Reader, state: State, agreement: bytes) -> Agreement:
         """The agreement with this hash, as values that stay.
@@ -113,16 +128,39 @@ class AgreementBook:
             self._kept.move_to_end(agreement)
             while len(self._kept) > MAX_REPLAYS:
                 self._kept.popitem(last=False)
+            (self._stuck.add if kept.replay.missing else self._stuck.discard)(agreement)
             yield kept.replay
+
+    def fed(self, agreement: bytes) -> Fed:
+        """What the replay of an agreement was made from; only while it is held."""
+        kept = self._kept[agreement]
+        return Fed(entries=kept.entries, unsure=kept.unsure)
+
+    def forget(self) -> None:
+        """Make every replay anew when it is next asked for: something came behind what they had taken."""
+        with self._lock:
+            self._kept.clear()
+            self._checked.clear()
+            self._ticks = TickIndex()
+
+    def lacking(self, reader: Reader, state: State) -> set[bytes]:
+        """What timekeepers counted and is not here, so that agreements stand still: leaf hashes."""
+        with self._lock:
+            stuck = tuple(self._stuck)
+        found: set[bytes] = set()
+        for agreement in stuck:
+            with self.replay(reader, state, agreement) as replay:
+                found.update(replay.missing)
+        return found
 
     # Feeding
 
     def _read(self, reader: Reader, state: State, agreement: bytes) -> _Kept:
         """A replay from the start."""
-        found = reader.agreement_records(agreement)
-        records = self._records(state, found)
-        contract = load_contract(find_document(agreement, records))
-        outside = network_outside(state.roster)
+        found, known = reader.agreement_records(agreement), proven(reader, agreement)
+        records = self._records(state, found, known.signed)
+        contract = load_contract(find_document(agreement, records), sound=known.sound)
+        outside = outside_of(reader, state.roster)
         kept = _Kept(
             Replay(contract, outside=outside), state.roster.people, state.roster.members, state.roster.ends
         )
@@ -151,9 +189,11 @@ class AgreementBook:
         kept.people, kept.members, kept.replay.outside = (
             roster.people,
             roster.members,
-            network_outside(roster),
+            outside_of(reader, roster),
         )
         stuck = bool(kept.replay.missing)
+        if stuck:
+            kept.replay.learn()  # a log may have come to where a term cuts it
         counted: list[Record] = []
         entries = reader.agreement_size(agreement)
         entries += sum(map(reader.agreement_size, kept.replay.successors))
@@ -242,15 +282,24 @@ class AgreementBook:
 
     # Records
 
-    def _records(self, state: State, found: Iterable[StoredRecord]) -> list[Record]:
+    def statements(self, reader: Reader, state: State, agreement: bytes) -> list[Record]:
+        """The statements about an agreement that are here, whether or not its document is."""
+        return self._records(state, reader.agreement_records(agreement))
+
+    def _records(
+        self, state: State, found: Iterable[StoredRecord], signed: Collection[bytes] = ()
+    ) -> list[Record]:
         return [
-            self.record(state, stored)
+            self.record(state, stored, signed)
             for stored in found
             if stored.statement is not None and not state.roster.is_beyond(stored.origin, stored.seq)
         ]
 
-    def record(self, state: State, found: StoredRecord) -> Record:
-        """An entry whose statement is here, as a record of the contract language."""
+    def record(self, state: State, found: StoredRecord, signed: Collection[bytes] = ()) -> Record:
+        """An entry whose statement is here, as a record of the contract language.
+
+        Of those that `signed` names the signatures are known to be good.
+        """
         statement = found.statement
         if statement is None:
             raise ValueError(f"{found.origin} entry {found.seq} has no statement here")
@@ -263,7 +312,11 @@ class AgreementBook:
             kind=statement.kind,
             body=statement.body,
             audience=statement.audience,
-            signatures=self._signatures(state, found.origin, found.seq, found.leaf, statement),
+            signatures=(
+                checked_signatures(found.origin.partition("/")[0], statement)
+                if found.leaf in signed
+                else self._signatures(state, found.origin, found.seq, found.leaf, statement)
+            ),
         )
 
     def _signatures(
@@ -289,6 +342,22 @@ class AgreementBook:
             while len(self._checked) > MAX_CHECKED:
                 self._checked.popitem(last=False)
         return checked
+
+
+def outside_of(reader: Reader, roster: Roster) -> Outside:
+    """What a replay asks about the network, as a home knows it by its roster and its copies."""
+
+    def holds(checkpoint: Checkpoint) -> bool:
+        try:
+            size = reader.size(checkpoint.origin)
+        except MissingError:
+            return False
+        if size < checkpoint.size:
+            return False
+        hashes = reader.hashes(checkpoint.origin, size)
+        return read_frontier(hashes, checkpoint.size).root() == checkpoint.root
+
+    return network_outside(roster, holds)
 
 
 def checked_signatures(organization: str, statement: Statement) -> tuple[Signature, ...]:

@@ -8,7 +8,7 @@ from ledger.members.witnessing import cosigners
 from node.evidence import accusers_of_own
 from node.state import Head, State
 from node.store.reader import Reader
-from node.views.agreements import waiting_for
+from node.views.listing import waiting_for
 from node.views.records import AgreementBook
 from node.views.values import Json, format_seconds, format_time
 
@@ -49,5 +49,6 @@ def show_head(state: State, head: Head) -> Json:
         },
         "witnesses_needed": state.roster.witnesses_needed(organization),
         "quarantined": origin in state.quarantined,
+        "settled": origin in state.accused and origin not in state.quarantined,
         "ended_at": end.size if (end := state.roster.end_of(origin)) else None,
     }

@@ -1,6 +1,7 @@
 """`make bench`: what this costs on this machine, with the machine's raw limits in the same run.
 
-    python -m tests.benchmarks [--entries 100000] [--agreements 2000] [--only PART …] [--json FILE]
+    python -m tests.benchmarks [--entries 100000] [--agreements 2000 [--homes FOLDER]] [--only PART …]
+                               [--json FILE]
 
 Where PEERS names the folder of the peers' drivers, those run too, and ratios are printed. Machines are
 noisy: believe ratios of one run, not figures of two.
@@ -31,6 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description="Measure this machine and this ledger.")
     parser.add_argument("--entries", type=int, default=100_000, help="entries of the long log")
     parser.add_argument("--agreements", type=int, default=2000, help="agreements in force on one node")
+    parser.add_argument("--homes", type=Path, help="folder for homes with agreements; kept, and used again")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts to measure")
     parser.add_argument("--json", type=Path, help="where to write all figures as JSON")
     arguments = parser.parse_args()
@@ -55,7 +57,7 @@ def _measure(board: Board, folder: Path, arguments: argparse.Namespace, cores: i
     if "capture" in only:
         measure_capture(board, folder)
     if "contracts" in only:
-        measure_contracts(board, folder, arguments.agreements)
+        measure_contracts(board, folder, arguments.agreements, arguments.homes)
     if "replicate" in only:
         measure_replication(board, folder, entries)
     drivers = os.environ.get("PEERS")

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from cli.reading import OpenHome, open_home
 from contracts.agreement import IN_FORCE
 from contracts.document import agreement_hash, format_document
 from contracts.reading import parse_contract_yaml
@@ -27,7 +29,8 @@ from node.drafts import Draft, Recorded, make_draft
 from node.home import PEOPLE, NewHome, found_home
 from node.keyfiles import MIN_COST, read_key
 from node.node import Node
-from node.standing import Standing, load_standings, save_standings
+from node.views.listing import list_agreements, list_due, list_obligations
+from node.views.status import show_status
 from node.world import World
 from tests.benchmarks.figures import Board
 
@@ -76,29 +79,32 @@ def _document(number: int) -> bytes:
 
 
 class _Firm:
-    """A network of one, who is both parties and keeps the time: nothing but this node's work is measured."""
+    """A network of one, who is both parties and keeps the time: nothing but this node's work is measured.
+
+    Its home is made in the folder, unless one is there.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.now_ms = 1_760_000_000_000
-        world = World(now_ms=lambda: self.now_ms, random=os.urandom)
-        home = folder / "acme"
-        found_home(
-            home,
-            NewHome(
-                organization="acme",
-                title="Acme",
-                person="ana",
-                passphrase=PASSPHRASE,
-                world=world,
-                cost=MIN_COST,
-                state_folder=folder / "state",
-            ),
-            network="bench",
-        )
-        self.home, self.world = home, world
+        self.world = World(now_ms=lambda: self.now_ms, random=os.urandom)
+        self.home = folder / "acme"
+        if not self.home.exists():
+            self._found(folder)
         self.open()
-        self.seed = read_key(home / PEOPLE / "ana.key", PASSPHRASE).seed
-        self.agreements: list[bytes] = []
+        self.seed = read_key(self.home / PEOPLE / "ana.key", PASSPHRASE).seed
+        self.agreements = self.node.reader.agreement_hashes()
+
+    def _found(self, folder: Path) -> None:
+        new = NewHome(
+            organization="acme",
+            title="Acme",
+            person="ana",
+            passphrase=PASSPHRASE,
+            world=self.world,
+            cost=MIN_COST,
+            state_folder=folder / "state",
+        )
+        found_home(self.home, new, network="bench")
 
     def open(self) -> None:
         """Start the node of this home, and its clerk."""
@@ -112,8 +118,7 @@ class _Firm:
             self.clerk.work_off()
 
     def agree(self, count: int) -> None:
-        """Bring so many more agreements into force, in batches, as their clerk would have left them."""
-        self.clerk.stop()
+        """Bring so many more agreements into force, in batches, as their clerk would have counted them."""
         first = len(self.agreements)
         for low in range(first, first + count, BATCH):
             documents = [_document(number) for number in range(low, min(low + BATCH, first + count))]
@@ -140,11 +145,7 @@ class _Firm:
                 for at, about in enumerate(made)
             )
             self.agreements += made
-        standings, _ = load_standings(self.node.home, {})
-        for about in self.agreements:
-            standings.note(about, Standing(entries=4, timekeeper="acme", next_due=None))
-        save_standings(self.node.home, standings)
-        self.clerk = Clerk(self.node)
+        self.settle()
 
     def _append(self, drafts: Iterable[Draft]) -> list[Recorded]:
         """Straight into the log: checking one by one what is known to be right is not what is measured."""
@@ -176,16 +177,13 @@ class _Firm:
         self.node.stop()
 
 
-def measure_contracts(board: Board, folder: Path, agreements: int) -> None:
-    """One fact beside few and beside many agreements, then a day of them, then a start."""
+def measure_contracts(board: Board, folder: Path, agreements: int, homes: Path | None = None) -> None:
+    """One fact beside few and beside many agreements, looks at all of them, a day, a start.
+
+    `homes` is where homes are kept once they are built, and found again.
+    """
     board.head(f"Contracts in force on one node: {FEW} and {agreements}")
-    firms = []
-    for count in (FEW, agreements):
-        place = folder / f"contracts-{count}"
-        place.mkdir()
-        firm = _Firm(place)
-        firm.agree(count)
-        firms.append(firm)
+    firms = [_firm(folder, count, homes) for count in (FEW, agreements)]
     names = [f"a fact beside {len(firm.agreements)} agreements" for firm in firms]
     _check_in_force(firms[1])
     took_s = [0.0, 0.0]
@@ -202,8 +200,45 @@ def measure_contracts(board: Board, folder: Path, agreements: int) -> None:
         )
     board.ratio("many agreements beside few", names[1], names[0], 0.83)
     firms[0].close()
+    _looks(board, firms[1])
     _day(board, firms[1])
     _start(board, firms[1])
+
+
+def _firm(folder: Path, count: int, homes: Path | None) -> _Firm:
+    """A firm with so many agreements; out of a copy of a home that is kept, or of one that is built now."""
+    name = f"contracts-{count}"
+    built = (homes or folder) / name
+    if not built.exists():
+        built.mkdir(parents=True)
+        firm = _Firm(built)
+        firm.agree(count)
+        if homes is None:
+            return firm
+        firm.close()
+    place = folder / f"{name}-copy"
+    shutil.copytree(built, place)
+    return _Firm(place)
+
+
+def _looks(board: Board, firm: _Firm) -> None:
+    """What a command shows of a home while its node runs: each opens it anew."""
+    firm.clerk.stop()
+    looks: dict[str, Callable[[OpenHome], object]] = {
+        "tally status": lambda home: show_status(home.reader, home.state, home.book),
+        "tally agree show": lambda home: list_agreements(home.reader, home.state, home.book),
+        "tally due": lambda home: (
+            list_due(home.reader, home.state, home.book),
+            list_obligations(home.reader, home.state, home.book),
+        ),
+    }
+    for name, look in looks.items():
+        started = time.process_time()
+        with open_home(firm.home) as home:
+            look(home)
+        took_s = time.process_time() - started
+        board.add(f"{name} beside {len(firm.agreements)} agreements", took_s * 1000, "ms", "of one core")
+    firm.clerk = Clerk(firm.node)
 
 
 def _probe(firm: _Firm, turn: int) -> float:
@@ -213,6 +248,7 @@ def _probe(firm: _Firm, turn: int) -> float:
     for about in chosen:
         firm.node.record([firm.fact(about)]).result()
         firm.settle()
+    firm.clerk.rest()
     return time.process_time() - started
 
 
@@ -243,6 +279,7 @@ def _day(board: Board, firm: _Firm) -> None:
         firm.settle()
         firm.clerk.work_off()
         firm.settle()
+        firm.clerk.rest()
     took_s = time.perf_counter() - started
     board.add(f"a day of {FACTS_OF_A_DAY} facts and {len(chosen)} deadlines", took_s, "s", "of 86,400")
     board.add("the same of one core", time.process_time() - before, "s")

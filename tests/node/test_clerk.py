@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,8 +16,11 @@ from contracts.document import agreement_hash, format_document
 from contracts.reading import parse_contract_yaml
 from ledger.errors import UnavailableError
 from ledger.log.encoding import Value
-from ledger.log.statement import Statement, client_nonce
+from ledger.log.statement import Statement, client_nonce, parse_statement
 from node.drafts import make_draft
+from node.store.indexing import index_statement
+from node.sync.batching import make_batch
+from node.sync.storing import store_batch
 
 CONTRACT = b"""
 contract: 1
@@ -300,4 +304,46 @@ def test_a_clerk_that_starts_again_looks_only_at_what_changed(network: Any) -> N
     firm.clerk.stop()
     again = type(firm.clerk)(firm.node)
     assert again.idle
-    assert again._standings.next_due("port") is not None
+    assert again._notes.next_due("port") is not None
+
+
+def test_a_tick_whose_payload_comes_late_is_heeded_by_whoever_looked_before(network: Any, clock: Any) -> None:
+    about = order(network)
+    clock.now += 3 * 86_400_000
+    network["port"].clerk.work_off()
+    port, acme = network["port"].node, network["acme"].node
+    origin = port.state.origin
+    seq = port.state.own.copy.size - 1
+    batch = make_batch(port, origin, acme.state.copy(origin).size, 2**20, "acme")
+    store_batch(acme, replace(batch, payloads=()))
+    assert (kinds(network, "port")[-1], acme.state.copy(origin).size) == ("tick", seq + 1)
+    network["acme"].clerk.work_off()
+    network["acme"].clerk.rest()
+    assert acme.book.agreement(acme.reader, acme.state, about).firings == ()
+    told: list[tuple[bool, bool]] = []
+    acme.writer.listen(lambda changes: told.append((changes.late, about in changes.agreements)))
+    salt, payload = port.reader.payload(origin, seq) or (b"", b"")
+    tick = index_statement(parse_statement(payload, "tick"))
+    acme.writer.store_payloads(origin, [(seq, salt, payload)], [(seq, tick)]).result(20)
+    assert told == [(True, True)]
+    seen = acme.book.agreement(acme.reader, acme.state, about)
+    assert [firing.rule for firing in seen.firings] == ["late"]
+
+
+def test_a_firing_that_waits_for_witnesses_is_decided_after_a_restart(network: Any) -> None:
+    bring_into_force(network)
+    fact = state_fact(network)
+    network.settle()
+    confirm(network, fact)
+    network.share()
+    port, acme = network["port"], network["acme"]
+    port.clerk.work_off()
+    network._push(port.node, port.node.state.origin, acme.node)
+    acme.clerk.work_off()
+    acme.clerk.stop()
+    acme = network.restart("acme")
+    acme.clerk.work_off()
+    assert (acme.clerk.idle, "decision" in kinds(network, "acme")) == (True, False)
+    network.share()
+    acme.clerk.work_off()
+    assert kinds(network, "acme").count("decision") == 1

@@ -20,10 +20,11 @@ from ledger.log.checkpoint import open_checkpoint
 from ledger.log.encoding import Value
 from ledger.log.entry import leaf_hash, parse_entry
 from ledger.log.intake import Run, accept_entries
-from ledger.log.statement import Statement, parse_statement, write_nonce
+from ledger.log.statement import Statement, node_nonce, parse_statement, write_nonce
 from node.drafts import Draft, Recorded, make_draft
 from node.node import Node
-from node.writer import Changes, Writer
+from node.pending import Changes
+from node.writer import Writer
 
 EVENT = (
     '{"@context":["https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"],"type":"ObjectEvent",'
@@ -33,9 +34,9 @@ EVENT = (
 
 
 def memo(text: str, *, key: str | None = None, index: int = 0) -> Draft:
-    nonce = os.urandom(16) if key is None else write_nonce(key, index)
+    nonce = node_nonce(os.urandom(16)) if key is None else write_nonce(key, index)
     statement = Statement(kind="memo", audience=None, body={"text": text}, nonce=nonce)
-    return make_draft(statement, replayable=key is not None)
+    return make_draft(statement)
 
 
 def event(serial: str) -> Draft:
@@ -45,7 +46,7 @@ def event(serial: str) -> Draft:
         "event": EVENT % serial,
         "hash": serial.encode().ljust(32),
     }
-    return make_draft(Statement(kind="event", audience=None, body=body, nonce=os.urandom(16)))
+    return make_draft(Statement(kind="event", audience=None, body=body, nonce=node_nonce(os.urandom(16))))
 
 
 def hold(node: Node) -> threading.Event:
@@ -284,29 +285,30 @@ while True:
 """
 
 
+@pytest.mark.timeout(300)
 def test_twenty_kills_lose_no_acknowledged_entry_and_sign_no_position_twice(
     home: Path, open_node: Callable[[], Any]
 ) -> None:
     root = str(Path(__file__).resolve().parents[2])
     acknowledged: dict[int, str] = {}
     for round_number in range(20):
-        child = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-c", APPENDER, str(home.parent), root],
             stdout=subprocess.PIPE,
             text=True,
-        )
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-        for _ in range(10 + 3 * round_number):
-            seq, text = child.stdout.readline().split()
-            acknowledged[int(seq)] = text
-        child.send_signal(signal.SIGKILL)
-        # What stood in the pipe was acknowledged as well; a torn last line was not.
-        for line in child.stdout.read().split("\n")[:-1]:
-            seq, text = line.split()
-            acknowledged[int(seq)] = text
-        child.stdout.close()
-        child.wait()
+        ) as child:
+            assert child.stdout is not None
+            try:
+                assert child.stdout.readline() == "ready\n"
+                for _ in range(10 + 3 * round_number):
+                    seq, text = child.stdout.readline().split()
+                    acknowledged[int(seq)] = text
+            finally:
+                child.send_signal(signal.SIGKILL)
+            # What stood in the pipe was acknowledged as well; a torn last line was not.
+            for line in child.stdout.read().split("\n")[:-1]:
+                seq, text = line.split()
+                acknowledged[int(seq)] = text
     node = open_node().node
     check_whole_log(node)
     found = {
