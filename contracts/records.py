@@ -57,14 +57,18 @@ class Record:
 class Outside:
     """What a replay asks about the network, which its records do not tell.
 
-    Both ask of the network as it was at a time in milliseconds. `head` reads a signed note of an
+    Two ask of the network as it was at a time in milliseconds. `head` reads a signed note of an
     organization's log: the log's origin and the note's size, or None where it is not signed by that log or
     not witnessed. `enough` says whether organizations are more than half of the network's members other
     than the first one named.
+
+    `lacks` asks of the copies that the holder has: None where the log is here up to a note, else the root
+    that the note tells. What it says never decides who keeps the time, only whether it can be checked here.
     """
 
     head: Callable[[str, str, int], Position | None]
     enough: Callable[[str, frozenset[str], int], bool]
+    lacks: Callable[[str], bytes | None] = lambda note: None
 
 
 def _no_head(note: str, organization: str, time_ms: int) -> Position | None:

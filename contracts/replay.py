@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterable, Iterator
-from itertools import takewhile
+from itertools import takewhile, zip_longest
 
 from contracts.contract import Contract, load_contract
 from contracts.course import Course, Missing
 from contracts.document import agreement_hash
-from contracts.held import KINDS_OF_AGREEMENTS, LATER_KINDS, SIGNING_KINDS, STREAM_KINDS, Held
+from contracts.held import LATER_KINDS, SIGNING_KINDS, STREAM_KINDS, Held
 from contracts.records import NOTHING_OUTSIDE, Outside, Position, Record, log_order
-from contracts.terms import LogOrder, Term, find_stated, find_terms
+from contracts.terms import FIRST, LogOrder, Term, cut_order, find_terms, namable
 from ledger.errors import TallyError
 
 
@@ -40,10 +40,11 @@ class Replay:
         self._follows = follows
         self._strangers: dict[bytes, list[Record]] = {}
         self._streams: dict[str, list[Record]] = {}
-        self._line: list[Record] = []
-        self._timekeepers: list[str] = []
-        """Who made each entry of the line."""
+        self._line: list[tuple[Record, Term]] = []
+        """The timekeepers' entries, each with the term in which it was made."""
         self._taken = 0
+        self._lacks: bytes | None = None
+        """The root of a log that is not here up to where a term cuts it: the line ends there."""
         self._starts: dict[bytes, bytes] = {}
         self.terms: tuple[Term, ...] = find_terms(contract.document, (), self._counted, outside)
 
@@ -58,6 +59,11 @@ class Replay:
         return self.terms[-1].opening is not None
 
     @property
+    def open_term(self) -> Term:
+        """The last term that has opened; what is stated of a next timekeeper is stated for the term after."""
+        return self.terms[-1] if self.opened else self.terms[-2]
+
+    @property
     def next_due(self) -> int | None:
         """The time from which a tick closes something, in milliseconds."""
         return self.course.next_due
@@ -68,7 +74,7 @@ class Replay:
         for record in records:
             stale |= self._keep(record)
         self.version += 1
-        if stale:
+        if stale or self._lacks is not None:
             self._lay()
         self._advance()
 
@@ -79,18 +85,55 @@ class Replay:
         in which it received them.
         """
         if not self.opened:
-            yield from (record.leaf_hash for record in self.terms[-1].statements)
+            yield from (record.leaf_hash for record in self._namable())
             return
         waiting = sorted(self.course.waiting.values(), key=lambda record: (record.time_ms, record.leaf_hash))
         ready = [record for record in waiting if self._is_countable(record)]
         yield from (record.leaf_hash for record in ready if record.kind != "confirm")
         yield from (record.leaf_hash for record in ready if record.kind == "confirm")
 
-    def stated_for(self, timekeeper: str) -> tuple[Record, Position | None] | None:
-        """What a party said to put this timekeeper in the place of the present one: see `find_stated`."""
-        return find_stated(
-            self.contract.document, self.terms[-1], self.held.replacements, timekeeper, self.outside
-        )
+    @property
+    def tried_ms(self) -> int:
+        """When a timekeeper last named statements that have not opened its term, in milliseconds; else 0."""
+        if self.opened:
+            return 0
+        stated = {record.leaf_hash for record in self.terms[-1].statements}
+        tried = (r for r in self._counted(self.timekeeper) if not stated.isdisjoint(r.body["entries"]))
+        return max((record.time_ms for record in tried), default=0)
+
+    def counted_past(self, cut: Position) -> int:
+        """How many entries past a head of its log the timekeeper of the open term has counted with."""
+        term = self.open_term
+        begins = max(term.opening or FIRST, cut_order(cut))
+        return sum(log_order(record) >= begins for record in self._counted(term.timekeeper))
+
+    def idle(self) -> Iterator[tuple[Record, str]]:
+        """The `counted` entries that count nothing, since another kept the time, and what to say of them."""
+        for _, stream in sorted(self._streams.items()):
+            for record in stream:
+                if record.kind == "counted" and (text := self._why_idle(record)):
+                    yield record, text
+
+    def _why_idle(self, record: Record) -> str:
+        text = f"counted by {record.organization}, expected {self.timekeeper}, the timekeeper"
+        for term, following in zip_longest(self.terms, self.terms[1:]):
+            has_begun = term.opening is not None and log_order(record) >= term.opening
+            if term.timekeeper != record.organization or not has_begun:
+                continue
+            if following is None or not following.is_cut(record):
+                return ""
+            text = f"counted past the head at which {following.timekeeper} takes over"
+        return text
+
+    def _namable(self) -> tuple[Record, ...]:
+        """The statements by which the term that waits may be opened: those up to whose heads all is here."""
+        stop = None
+        if self.missing:
+            stopped = self._line[self._taken : self._taken + 1]
+            if not stopped or stopped[0][1] is not self.open_term:
+                return ()
+            stop = log_order(stopped[0][0])
+        return namable(self.contract.document, self.terms[-1], stop, self.outside)
 
     def _is_countable(self, record: Record) -> bool:
         course, held = self.course, self.held
@@ -112,7 +155,8 @@ class Replay:
     def _is_asked(self, record: Record) -> bool:
         """Whether a confirmation may still make a fact exist: the fact is counted or will be."""
         fact = record.body["fact"]
-        if record.organization not in self.held.asked(fact):
+        asked = record.organization in self.held.asked(fact)
+        if not asked or not self.course.confirmations.would_count(record):
             return False
         if fact in self.course.waiting:
             return self._is_countable(self.course.waiting[fact])
@@ -126,11 +170,9 @@ class Replay:
 
     def _keep(self, record: Record) -> bool:
         """Keep a record; True where the line of the timekeepers' entries must be laid anew."""
-        if record.leaf_hash in self.held.records or record.kind not in KINDS_OF_AGREEMENTS:
+        if record.leaf_hash in self.held.records:
             return False
         stale = self._follow(record) if self._follows else False
-        if not self.held.concerns(record):
-            return stale
         self.held.add(record)
         if record.leaf_hash in self.held.candidates:
             if record.leaf_hash not in self.course.counted:
@@ -150,10 +192,10 @@ class Replay:
         if record.organization != self.timekeeper:
             # With statements about another timekeeper, an entry of anybody may be what opens a term.
             return bool(self.held.replacements) or record.organization in self._keepers()
-        if not self.opened or (self._line and log_order(record) < log_order(self._line[-1])):
+        if not self.opened or (self._line and log_order(record) < log_order(self._line[-1][0])):
             return True
-        self._line.append(record)
-        self._timekeepers.append(record.organization)
+        if self._lacks is None:
+            self._line.append((record, self.terms[-1]))
         return False
 
     def _keepers(self) -> set[str]:
@@ -181,6 +223,7 @@ class Replay:
             self.successors[about] = successor
             successor.learn(*self._strangers.pop(about))
         else:
+            self.successors[about].outside = self.outside
             self.successors[about].learn(record)
         return self._note_start(about)
 
@@ -194,34 +237,39 @@ class Replay:
         offer = successor.course.offer
         if offer is None or offer.record.body["replaces"] != self.contract.agreement:
             return False
+        known = self._starts.get(about)
+        if known is not None and successor.held.records[known].position == start.position:
+            return False
         leaf = next(
             r.leaf_hash
             for stream in successor._streams.values()
             for r in stream
             if r.position == start.position
         )
-        changed = self._starts.get(about) != leaf
         self._starts[about] = leaf
-        return changed
+        return True
 
     # What is taken
 
     def _lay(self) -> None:
         """Lay the line of the timekeepers' entries anew, and begin again if it differs where it was taken."""
         self.terms = find_terms(self.contract.document, self.held.replacements, self._counted, self.outside)
-        line: list[tuple[Record, str]] = []
+        line: list[tuple[Record, Term]] = []
+        self._lacks = None
         for number, term in enumerate(self.terms):
             if term.opening is None:
                 break
+            self._lacks = self.outside.lacks(term.head) if term.number else None
+            if self._lacks is not None:
+                break
             stream = sorted(self._entries(term.timekeeper), key=log_order)
             line += [
-                (record, term.timekeeper)
+                (record, term)
                 for record in self._stretch(stream, term.opening, self.terms[number + 1 : number + 2])
             ]
-        before = [record.leaf_hash for record in self._line[: self._taken + bool(self.missing)]]
-        self._line = [record for record, _ in line]
-        self._timekeepers = [timekeeper for _, timekeeper in line]
-        if [record.leaf_hash for record in self._line[: len(before)]] != before:
+        before = [record.leaf_hash for record, _ in self._line[: self._taken + bool(self.missing)]]
+        self._line = line
+        if [record.leaf_hash for record, _ in line[: len(before)]] != before:
             self.course, self._taken = Course(self.held), 0
 
     def _counted(self, organization: str) -> Iterator[Record]:
@@ -247,7 +295,10 @@ class Replay:
         self.missing = ()
         try:
             while self._taken < len(self._line):
-                self.course.take(self._line[self._taken], self._timekeepers[self._taken])
+                record, term = self._line[self._taken]
+                self.course.take(record, term.timekeeper)
                 self._taken += 1
         except Missing as stop:
             self.missing = (stop.leaf_hash,)
+        if not self.missing and self._lacks is not None:
+            self.missing = (self._lacks,)

@@ -1,21 +1,26 @@
 """Who keeps the time of an agreement: its timekeeper, and those who took over from a silent one.
 
-Term 0 is the timekeeper of the document. For each further term organizations state a head of the log of the
-timekeeper before, and who is to keep the time; of each organization only the first statement for a term
-counts, in the order of its log. Those that say the same are enough if they are every party; or, where they
-name the `successor` of the document, more than half of the network's other members, a party among them.
-Two groups that are enough then share an organization, or both name the successor; so that no statement that
-arrives later puts another timekeeper in place.
+Term 0 is the timekeeper of the document. For each further term organizations state who is to keep the time,
+and a head of the log of the timekeeper before: up to there, at least, what it counted stands. A head speaks
+if it is a note of that log, signed by it and witnessed. Of each organization only the first statement for a
+term counts, in the order of its logs. Statements for one new timekeeper count together, whatever heads they
+name. They are enough if every party made one; or, for the `successor` of the document, more than half of the
+network's other members, a party among them. Two groups that are enough share an organization, or both name
+the successor; so no statement that arrives later puts another timekeeper in place.
 
-The term opens with the first `counted` entry of the new timekeeper that, with those before it, names
-statements that are enough: from there on its entries count. Whether they are enough and whether the head is
-witnessed is asked of the network as it was at that entry's time, so that members who join later change
-nothing. What the timekeeper before counted or ticked at positions at or past the size of the head is void.
+The term opens with the first `counted` entry of the new timekeeper that names statements that are enough:
+from there on its entries count. The longest head that this entry names cuts the log of the timekeeper before:
+what stands there past it is void. No entry opens a term whose time lies before that of the last entry which
+stands. Who is a member, and what is witnessed, is asked of the network as it was at the opening's time, so
+that members who join later change nothing.
+
+All of it is a function of the logs, and a statement that no opening names changes nothing once there is one.
+Until then the new timekeeper chooses what it names: see `namable`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -33,22 +38,21 @@ Counted: TypeAlias = "Callable[[str], Iterable[Record]]"
 class Term:
     """One timekeeper: where the log of the one before is cut, and which statements put it in place.
 
-    `opening` is the order of the entry from which its entries count, None while that is to come.
+    `head` is the note that cuts. `opening` is the order of the entry from which its entries count, None
+    while that is to come; then the cut is that of the longest head, and may come to be a shorter one's.
     """
 
     number: int
     before: str
     timekeeper: str
+    head: str
     cut: Position | None
     statements: tuple[Record, ...]
     opening: LogOrder | None
 
     def is_cut(self, record: Record) -> bool:
         """Whether a record of the timekeeper before stands at or past the head of this term."""
-        if self.cut is None:
-            return False
-        origin, size = self.cut
-        return log_order(record) >= (len(origin), origin, size)
+        return self.cut is not None and log_order(record) >= cut_order(self.cut)
 
 
 def find_terms(
@@ -58,40 +62,51 @@ def find_terms(
 
     `statements` are all of kind `timekeeper.replace`.
     """
-    terms = [
-        Term(number=0, before="", timekeeper=document.timekeeper, cut=None, statements=(), opening=FIRST)
-    ]
+    first = Term(
+        number=0,
+        before="",
+        timekeeper=document.timekeeper,
+        head="",
+        cut=None,
+        statements=(),
+        opening=FIRST,
+    )
+    terms = [first]
     by_term = _by_term(statements)
     while terms[-1].opening is not None and (said := by_term.get(len(terms))) is not None:
-        following = _next_term(document, terms[-1], list(said.values()), counted, outside)
+        handover = _Handover(document=document, before=terms[-1], counted=counted, outside=outside)
+        following = handover.next_term(list(said.values()))
         if following is None:
             break
         terms.append(following)
     return tuple(terms)
 
 
-def find_stated(
-    document: Document, before: Term, statements: Iterable[Record], timekeeper: str, outside: Outside
-) -> tuple[Record, Position | None] | None:
-    """What a party said to put a timekeeper in the place of another, for those who are to say the same.
+def namable(document: Document, term: Term, stop: LogOrder | None, outside: Outside) -> tuple[Record, ...]:
+    """The statements by which the timekeeper of a term that waits may open it: none if they are not enough.
 
-    With it goes the place where its head cuts the log, None where the head cannot be checked here. Of several
-    heads, one that can be checked goes first, then that of most parties, then the longest.
+    Only those up to whose heads it holds the log and everything counted there; `stop` is the first entry
+    that counted what is not here. So nobody can keep a new timekeeper from its work by naming a head that
+    lies past what nobody can get, if there are enough others.
     """
-    parties = frozenset(document.parties.values())
-    heads: dict[str, list[Record]] = {}
-    for record in _by_term(statements).get(before.number + 1, {}).values():
-        if record.organization in parties and record.body["timekeeper"] == timekeeper:
-            heads.setdefault(record.body["head"], []).append(record)
-    found = [(outside.head(head, before.timekeeper, MAX_MS), heads[head]) for head in sorted(heads)]
-    if not found:
-        return None
-    cut, records = max(found, key=lambda item: (item[0] is not None, len(item[1]), _length(item[0])))
-    return records[0], cut
+    held = []
+    for record in term.statements:
+        cut = outside.head(record.body["head"], term.before, MAX_MS)
+        reaches = stop is None or cut is None or cut_order(cut) <= stop
+        if cut is not None and reaches and outside.lacks(record.body["head"]) is None:
+            held.append(record)
+    is_enough = _is_enough(document, term.before, term.timekeeper, held, MAX_MS, outside)
+    return tuple(held) if is_enough else ()
 
 
-def _length(cut: Position | None) -> LogOrder:
-    return FIRST if cut is None else (len(cut[0]), *cut)
+def has_voice(document: Document, organization: str, timekeeper: str) -> bool:
+    """Whether what an organization says of a new timekeeper can count: of the successor, all may speak."""
+    return timekeeper == document.successor or organization in document.parties.values()
+
+
+def cut_order(cut: Position) -> LogOrder:
+    """Orders cuts among the entries of an organization: an entry is cut that is not before it."""
+    return (len(cut[0]), *cut)
 
 
 def _by_term(statements: Iterable[Record]) -> dict[int, dict[str, Record]]:
@@ -102,61 +117,78 @@ def _by_term(statements: Iterable[Record]) -> dict[int, dict[str, Record]]:
     return by_term
 
 
-def _next_term(
-    document: Document, before: Term, said: Sequence[Record], counted: Counted, outside: Outside
-) -> Term | None:
-    """The term that opens first in its timekeeper's log; or one that may open, where none has."""
-    groups: dict[str, dict[str, list[Record]]] = {}
-    for record in sorted(said, key=log_order):
-        if record.body["timekeeper"] != before.timekeeper:
-            heads = groups.setdefault(record.body["timekeeper"], {})
-            heads.setdefault(record.body["head"], []).append(record)
-    question = _Question(document=document, before=before, counted=counted, outside=outside)
-    for timekeeper, heads in sorted(groups.items()):
-        named: set[bytes] = set()
-        for entry in counted(timekeeper):
-            named.update(entry.body["entries"])
-            stated = {head: [r for r in records if r.leaf_hash in named] for head, records in heads.items()}
-            if found := question.answer(timekeeper, stated, entry):
-                return found
-    for timekeeper, heads in sorted(groups.items()):
-        if found := question.answer(timekeeper, heads, None):
-            return found
-    return None
+def _is_enough(
+    document: Document,
+    replaced: str,
+    timekeeper: str,
+    statements: Iterable[Record],
+    time_ms: int,
+    outside: Outside,
+) -> bool:
+    organizations = frozenset(record.organization for record in statements)
+    parties = frozenset(document.parties.values())
+    if organizations >= parties:
+        return True
+    if timekeeper != document.successor or organizations.isdisjoint(parties):
+        return False
+    return outside.enough(replaced, organizations, time_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Question:
-    """Whether statements put a timekeeper in the place of another."""
+class _Handover:
+    """The way from one timekeeper to the next."""
 
     document: Document
     before: Term
     counted: Counted
     outside: Outside
 
-    def answer(
-        self, timekeeper: str, heads: Mapping[str, Sequence[Record]], opening: Record | None
-    ) -> Term | None:
-        """The term that an entry opens, by the statements for each head; None if none are enough."""
-        time_ms = MAX_MS if opening is None else opening.time_ms
-        for head, records in sorted(heads.items()):
-            organizations = frozenset(record.organization for record in records)
-            if not self._enough(timekeeper, organizations, time_ms):
-                continue
-            cut = self.outside.head(head, self.before.timekeeper, time_ms)
-            if cut is None:
-                continue
-            found = Term(
-                number=self.before.number + 1,
-                before=self.before.timekeeper,
-                timekeeper=timekeeper,
-                cut=cut,
-                statements=tuple(records),
-                opening=None if opening is None else log_order(opening),
-            )
-            if opening is None or time_ms >= self._last_ms(found):
+    def next_term(self, said: Sequence[Record]) -> Term | None:
+        """The term that has opened; or one that may open, where none has."""
+        groups: dict[str, list[Record]] = {}
+        for record in sorted(said, key=log_order):
+            timekeeper = record.body["timekeeper"]
+            has_voice_here = has_voice(self.document, record.organization, timekeeper)
+            if timekeeper != self.before.timekeeper and has_voice_here:
+                groups.setdefault(timekeeper, []).append(record)
+        for timekeeper, records in sorted(groups.items()):
+            for entry, named in self._naming(timekeeper, records):
+                if found := self._term(timekeeper, named, entry):
+                    return found
+        for timekeeper, records in sorted(groups.items()):
+            if found := self._term(timekeeper, records, None):
                 return found
         return None
+
+    def _naming(self, timekeeper: str, records: Sequence[Record]) -> Iterator[tuple[Record, list[Record]]]:
+        """The entries of a timekeeper to be that name some of these statements, and which."""
+        for entry in self.counted(timekeeper):
+            entries = frozenset(entry.body["entries"])
+            if named := [record for record in records if record.leaf_hash in entries]:
+                yield entry, named
+
+    def _term(self, timekeeper: str, records: Sequence[Record], opening: Record | None) -> Term | None:
+        """The term that an entry opens by statements, or that these may open; None if they are not enough."""
+        time_ms = MAX_MS if opening is None else opening.time_ms
+        replaced = self.before.timekeeper
+        cuts = {r.body["head"]: self.outside.head(r.body["head"], replaced, time_ms) for r in records}
+        speaking = tuple(record for record in records if cuts[record.body["head"]] is not None)
+        if not _is_enough(self.document, replaced, timekeeper, speaking, time_ms, self.outside):
+            return None
+        # Of heads of one size, which only a log with two faces has, the text decides.
+        cut, head = max(
+            ((cut, head) for head, cut in cuts.items() if cut), key=lambda c: (cut_order(c[0]), c[1])
+        )
+        found = Term(
+            number=self.before.number + 1,
+            before=replaced,
+            timekeeper=timekeeper,
+            head=head,
+            cut=cut,
+            statements=speaking,
+            opening=None if opening is None else log_order(opening),
+        )
+        return found if opening is None or time_ms >= self._last_ms(found) else None
 
     def _last_ms(self, following: Term) -> int:
         """The latest time at which the timekeeper before counted what stands: nobody opens before it."""
@@ -164,11 +196,3 @@ class _Question:
         entries = self.counted(self.before.timekeeper)
         standing = (r for r in entries if log_order(r) >= opening and not following.is_cut(r))
         return max((r.time_ms for r in standing if r.time_ms <= MAX_MS), default=0)
-
-    def _enough(self, timekeeper: str, organizations: frozenset[str], time_ms: int) -> bool:
-        parties = frozenset(self.document.parties.values())
-        if organizations >= parties:
-            return True
-        if timekeeper != self.document.successor or organizations.isdisjoint(parties):
-            return False
-        return self.outside.enough(self.before.timekeeper, organizations, time_ms)
