@@ -100,13 +100,18 @@ class Calendar:
 
     def _shown_at(self, local_ms: int) -> list[int]:
         """The instants, in ms, at which a clock shows a local time: none, one or two."""
-        shown = {local_ms - offset for _, offset in self.offsets}
+        shown = {local_ms - offset for _, offset in self._near(local_ms)}
         held = (ms for ms in shown if ms >= self.offsets[0][0])
         return sorted(ms for ms in held if self._local_ms(Instant(ms)) == local_ms)
 
+    def _near(self, local_ms: int) -> Sequence[tuple[int, int]]:
+        """The offsets that may hold when a clock shows a local time: two at most, and those beside them."""
+        place = bisect_right(self.offsets, local_ms, key=lambda row: row[0])
+        return self.offsets[max(0, place - 2) : place + 2]
+
     def _skipped(self, local_ms: int) -> tuple[int, int]:
         """The instant at which a clock was turned forward over a local time, and its offset before."""
-        for (_, before), (start, after) in pairwise(self.offsets):
+        for (_, before), (start, after) in pairwise(self._near(local_ms)):
             if start + before <= local_ms < start + after:
                 return start, before
         raise ArithmeticFault("a local time before the first offset of the calendar's zone")

@@ -3,27 +3,30 @@
 A `correction` names a decision by its hash and gives the effects that are to stand in place of its own; it
 may say them without what was wrong, which reverses that. It stands from the moment at which statements
 with the same decision and effects, each signed by a person, are counted from every organization that it
-disfavours: whose balance of amounts due becomes less in some currency. Where anything but amounts changes
-(who owes whom, until when, other effects), or nobody's balance becomes less, all parties must sign.
-A later correction of the same decision is held against what stands.
+disfavours: who has to pay more of some amount due, or is to get less of one. Each amount is held against the
+one in its place, since one of two may be paid already, or be payable later. If anything but amounts changes
+(who owes whom, until when, other effects), or no amount does, all parties must sign.
+
+A later correction of the same decision is held against what stands. Until one stands, only the last that each
+organization said counts; what was said before one stood counts for none after it, so that nobody takes up an
+old offer when others have agreed on something else since.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from contracts.contract import Contract
-from contracts.document import DUTY, PERMISSION, PROHIBITION
+from contracts.document import DUTY, PERMISSION, PROHIBITION, TERMINATE
 from contracts.effects import EffectMap
 from contracts.evaluator import Firing
 from contracts.facts_known import Moment
 from contracts.hashes import hash_of_firing, outcome_hash
-from contracts.limits import MAX_EFFECTS
+from contracts.limits import MAX_EFFECTS, NAME
 from contracts.records import Position, Record
-from contracts.values import CONTEXT, ZERO, Money, parse_value
+from contracts.values import Money, parse_value
 from ledger.errors import InvalidError, MalformedError, MissingError, TallyError, short
 
 _FORMS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
@@ -35,6 +38,7 @@ _FORMS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "notify": (frozenset(("roles",)), frozenset()),
 }
 _ROLES = ("from", "to", "of")
+_NAMES = frozenset(("act", "as", "fact", "name", "state"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +58,8 @@ class Corrections:
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
         self.standing: dict[bytes, Correction] = {}
-        self._said: dict[tuple[bytes, bytes], dict[str, Record]] = {}
+        self._said: dict[bytes, dict[str, tuple[bytes, Record]]] = {}
+        """By decision and organization: the last that it said, with the hash of those effects."""
         self._counted: dict[bytes, Position] = {}
         self._firings: dict[bytes, Firing] = {}
         self._seen = 0
@@ -79,8 +84,19 @@ class Corrections:
         corrected = self.standing.get(decision)
         return firing.effects if corrected is None else corrected.effects
 
-    def count(self, record: Record, moment: Moment, firings: Sequence[Firing]) -> None:
+    def all_standing(self) -> Iterator[tuple[Firing, tuple[EffectMap, ...]]]:
+        """Every firing so far with its effects that stand."""
+        return ((firing, self.effects_of(decision, firing)) for decision, firing in self._firings.items())
+
+    def waits(self, record: Record) -> bool:
+        """Whether a correction that was counted stands ready, until others have said the same."""
+        said = self._said.get(record.body["decision"], {}).get(record.organization)
+        return said is not None and said[1] is record
+
+    def count(self, record: Record, moment: Moment, firings: Sequence[Firing]) -> bool:
         """Count a correction; it stands once all whom it disfavours have said the same.
+
+        Gives whether it now stands and may change who may end the agreement.
 
         Raises:
             TallyError: no such decision, or effects that have not their form.
@@ -88,20 +104,23 @@ class Corrections:
         decision = record.body["decision"]
         standing = self.effects_of(decision, self.find(decision, firings))
         effects = check_effects(self.contract, record.body["effects"])
-        said = self._said.setdefault((decision, outcome_hash(effects)), {})
-        said.setdefault(record.organization, record)
+        outcome = outcome_hash(effects)
+        said = self._said.setdefault(decision, {})
+        said[record.organization] = outcome, record
         self._counted[record.leaf_hash] = moment.position
         needed = must_sign(self.contract, standing, effects)
-        if needed <= said.keys():
-            named = [said[organization] for organization in sorted(needed)]
-            self.standing[decision] = Correction(
-                effects=effects,
-                moment=moment,
-                positions=tuple(p for r in named for p in (r.position, self._counted[r.leaf_hash])),
-                organizations=tuple(sorted(needed)),
-                text=record.body["text"],
-            )
-            said.clear()
+        named = [said[name][1] for name in sorted(needed) if name in said and said[name][0] == outcome]
+        if len(named) < len(needed):
+            return False
+        self.standing[decision] = Correction(
+            effects=effects,
+            moment=moment,
+            positions=tuple(p for r in named for p in (r.position, self._counted[r.leaf_hash])),
+            organizations=tuple(sorted(needed)),
+            text=record.body["text"],
+        )
+        del self._said[decision]
+        return any(TERMINATE in (effect.get("act"), effect.get("name")) for effect in (*standing, *effects))
 
 
 def must_sign(
@@ -111,9 +130,13 @@ def must_sign(
     parties = contract.document.parties
     if [_but_amount(effect) for effect in standing] != [_but_amount(effect) for effect in effects]:
         return frozenset(parties.values())
-    before, after = _balances(parties, standing), _balances(parties, effects)
-    worse = {name for name, currency in before.keys() | after.keys()
-             if after.get((name, currency), ZERO) < before.get((name, currency), ZERO)}  # fmt: skip
+    worse: set[str] = set()
+    for before, after in zip(standing, effects, strict=True):
+        if before["kind"] == "due":
+            old, new = _money(before["amount"]), _money(after["amount"])
+            other = old.currency != new.currency
+            worse |= {parties[str(before["from"])]} if other or new.amount > old.amount else set()
+            worse |= {parties[str(before["to"])]} if other or new.amount < old.amount else set()
     return frozenset(worse or parties.values())
 
 
@@ -121,17 +144,6 @@ def _but_amount(effect: EffectMap) -> EffectMap:
     if effect["kind"] != "due":
         return effect
     return {key: value for key, value in effect.items() if key != "amount"}
-
-
-def _balances(parties: Mapping[str, str], effects: Sequence[EffectMap]) -> dict[tuple[str, str], Decimal]:
-    found: dict[tuple[str, str], Decimal] = {}
-    for effect in effects:
-        if effect["kind"] == "due":
-            money = _money(effect["amount"])
-            for role, amount in ((effect["from"], -money.amount), (effect["to"], money.amount)):
-                at = parties[str(role)], money.currency
-                found[at] = CONTEXT.add(found.get(at, ZERO), amount)
-    return found
 
 
 def _money(text: object) -> Money:
@@ -165,8 +177,8 @@ def _checked(contract: Contract, effect: Mapping[str, Any], where: str) -> Effec
         )
         raise MalformedError(where, found=f"keys {', '.join(sorted(given)) or 'none'}", expected=expected)
     for key, value in effect.items():
-        texts = value if key == "roles" and isinstance(value, list) else [value]
-        if not all(isinstance(text, str) for text in texts):
+        texts = value if key == "roles" else [value]
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise MalformedError(f"{where} {key}", found=short(value), expected="text")
     roles = effect["roles"] if kind == "notify" else [effect[key] for key in _ROLES if key in effect]
     for role in roles:
@@ -183,6 +195,13 @@ def _check_values(effect: Mapping[str, Any], where: str) -> None:
         raise InvalidError(where, found=effect["amount"], expected="an amount of zero or more")
     if "by" in effect:
         _check_time(effect["by"], where)
+    for key in _NAMES & effect.keys():
+        if not NAME.fullmatch(effect[key]):
+            raise MalformedError(f"{where} {key}", found=short(effect[key]), expected="a name")
+    if effect.get("survives", "true") != "true":
+        raise MalformedError(f"{where} survives", found=short(effect["survives"]), expected="true")
+    if effect["kind"] == "obligation" and "amount" in effect:
+        parse_value("string", effect["amount"], f"{where} amount")
     if effect["kind"] == "obligation" and effect["duty"] not in (DUTY, PERMISSION, PROHIBITION):
         raise InvalidError(where, found=short(effect["duty"]), expected="duty, permission or prohibition")
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from contracts.civil import MAX_MS
+from contracts.confirmations import Confirmations
 from contracts.corrections import Corrections
 from contracts.document import TERMINATE
 from contracts.evaluator import Evaluator
@@ -86,6 +87,7 @@ class Course:
         self.evaluator = Evaluator(self.contract, self.ranks)
         self.corrections = Corrections(self.contract)
         self.quota = Quota(self.contract)
+        self.confirmations = Confirmations()
         self._terminating: dict[str, set[str]] = {}
         self._gone: tuple[Moment, str] | None = None
 
@@ -170,15 +172,16 @@ class Course:
         for leaf_hash in record.body["entries"]:
             if leaf_hash in self.counted:
                 continue
+            if leaf_hash in self.held.invalid:
+                self._note(leaf_hash, moment)
+                continue
             named = self.held.records.get(leaf_hash)
             if named is None:
                 raise Missing(leaf_hash)
-            if named.kind in SIGNING_KINDS and named.body.get("proposal") not in self.held.records:
+            if named.kind in SIGNING_KINDS and not self.held.knows(named.body["proposal"]):
                 raise Missing(named.body["proposal"])
             self._note(leaf_hash, moment)
             self.waiting.pop(leaf_hash, None)
-            if leaf_hash in self.held.invalid:
-                continue
             try:
                 check_reach(named, (timekeeper,), f"{named.origin} entry {named.seq}")
                 count = _COUNTS.get(named.kind)
@@ -279,6 +282,8 @@ class Course:
         for deadline in (rule.state_before, rule.before):
             if deadline is not None and self.has_passed(deadline, stated):
                 return LATE, f"counted after {deadline} had closed"
+        if surplus := self.quota.surplus(stated):
+            return SURPLUS, surplus
         if rule.when is None:
             return None
         key = None if rule.per is None else (rule.per, stated.fields[rule.per])
@@ -308,20 +313,25 @@ class Course:
         return closing is not None and closing.passed
 
     def _count_confirmation(self, record: Record, moment: Moment) -> None:
+        fact = record.body["fact"]
         if self.start is None:
             raise _refused("confirmation", "counted before the agreement was in force: confirm again")
-        for name in self.held.stated.get(record.body["fact"], {}):
-            claim = self.claims.get((record.body["fact"], name))
+        self.confirmations.count(record)
+        for name in self.held.stated.get(fact, {}):
+            claim = self.claims.get((fact, name))
             if claim is not None and claim.status == WAITING:
                 self._let_exist(claim, moment)
 
     def _let_exist(self, claim: Claim, moment: Moment) -> None:
         """Make a counted fact exist if every confirmation that it needs is counted too."""
-        confirmations = self.needed_confirmations(claim)
+        stated = claim.stated
+        needed = (self.document.parties[role] for role in stated.rule.confirm)
+        confirmations = self.confirmations.of(claim.record.leaf_hash, needed)
         if confirmations is None:
             return
-        stated = claim.stated
-        if stated.rule.before is not None and self.has_passed(stated.rule.before, stated):
+        if self.evaluator.end is not None and stated.name not in self.contract.after_end:
+            claim.status, claim.reason = REFUSED, "confirmed after the agreement had ended"
+        elif stated.rule.before is not None and self.has_passed(stated.rule.before, stated):
             claim.status, claim.reason = LATE, f"confirmed after {stated.rule.before} had closed"
         elif surplus := self.quota.surplus(stated):
             claim.status, claim.reason = SURPLUS, surplus
@@ -345,19 +355,6 @@ class Course:
         self.existing.append(fact)
         self.evaluator.exist(fact)
 
-    def needed_confirmations(self, claim: Claim) -> list[bytes] | None:
-        """The first counted confirmation of each confirming organization, or None if one lacks."""
-        found: dict[str, bytes] = {}
-        counted = [
-            record
-            for record in self.held.confirms.get(claim.record.leaf_hash, ())
-            if record.leaf_hash in self.counted and record.leaf_hash not in self.remarks
-        ]
-        for record in sorted(counted, key=lambda record: self.ranks[record.leaf_hash]):
-            found.setdefault(record.organization, record.leaf_hash)
-        needed = {self.document.parties[role] for role in claim.stated.rule.confirm}
-        return [found[organization] for organization in sorted(needed)] if needed <= found.keys() else None
-
     def _count_termination(self, record: Record, moment: Moment) -> None:
         """Every party together, or alone a role that holds an open permission to terminate."""
         role = record.body["party"]
@@ -366,7 +363,10 @@ class Course:
             raise _refused(TERMINATE, f"as {role}, who is no party")
         if self.start is None or self.evaluator.end is not None:
             raise _refused(TERMINATE, "counted when the agreement was not in force")
-        self._terminating.setdefault(role, set()).update(people)
+        said = self._terminating.setdefault(role, set())
+        if said.issuperset(people):
+            raise _refused(TERMINATE, "said before: a person says so once")
+        said.update(people)
         done = [role for role in self.document.parties if self._has_terminated(role)]
         if len(done) == len(self.document.parties) or any(map(self.evaluator.may_terminate, done)):
             self.evaluator.finish(moment, TERMINATED)
@@ -375,7 +375,8 @@ class Course:
         return len(self._terminating.get(role, ())) >= self.document.sign[role].need
 
     def _count_correction(self, record: Record, moment: Moment) -> None:
-        self.corrections.count(record, moment, self.evaluator.firings)
+        if self.corrections.count(record, moment, self.evaluator.firings):
+            self.evaluator.correct(self.corrections.all_standing())
 
     def _count_replacement(self, record: Record, moment: Moment) -> None:
         """Named by the new timekeeper where its term begins; that it is named is all that it does."""

@@ -12,7 +12,7 @@ ends, obligations end with it, unless they survive; dues stay.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -21,7 +21,7 @@ from contracts.corrections import Correction
 from contracts.effects import EffectMap
 from contracts.evaluator import Failure, Firing
 from contracts.hashes import decision_hash, inputs_hash, key_text, outcome_hash
-from contracts.records import Position
+from contracts.records import Position, Record
 from ledger.errors import InvalidError, short
 
 Witnessed: TypeAlias = Callable[[str, int], bool]
@@ -44,6 +44,8 @@ class Decision:
     agreed_by: tuple[str, ...]
     disputed_by: tuple[str, ...]
     correction: Correction | None
+    settled: bool
+    """Whether the effects that stand are final: a correction rests on entries of its own, too."""
 
     @property
     def effects(self) -> tuple[EffectMap, ...]:
@@ -118,17 +120,36 @@ def decide(agreement: Agreement, firing: Firing, witnessed: Witnessed) -> Decisi
     name = decision_hash(agreement.contract.agreement, firing.rule, inputs, outcome, key)
     recorded = agreement.decisions.get((firing.rule, key), ())
     same = {r.organization for r in recorded if (r.body["inputs"], r.body["outcome"]) == (inputs, outcome)}
+    final = all(witnessed(origin, seq) for origin, seq in rests_on_positions(agreement, firing))
+    correction = agreement.corrections.get(name)
+    corrected = () if correction is None else correction.positions
     return Decision(
         firing=firing,
         key=key,
-        final=all(witnessed(origin, seq) for origin, seq in rests_on_positions(agreement, firing)),
+        final=final,
         inputs=inputs,
         outcome=outcome,
         hash=name,
         agreed_by=tuple(sorted(same)),
         disputed_by=tuple(sorted({record.organization for record in recorded} - same)),
-        correction=agreement.corrections.get(name),
+        correction=correction,
+        settled=final and all(witnessed(origin, seq) for origin, seq in corrected),
     )
+
+
+def unfounded(agreement: Agreement, held: Callable[[str], int]) -> Iterator[Record]:
+    """Recorded decisions of rules that have not fired here, though everything they rest on should be here.
+
+    `held` says how many entries of a log are here. Such a party was shown another history, or not all of one.
+    """
+    if agreement.missing:
+        return
+    fired = {(firing.rule, key_text(firing)) for firing in agreement.firings}
+    for name, records in agreement.decisions.items():
+        for record in records if name not in fired else ():
+            origin, seq = record.body["timekeeper"]
+            if seq < held(origin):
+                yield record
 
 
 def rests_on_positions(agreement: Agreement, firing: Firing) -> tuple[Position, ...]:
@@ -178,7 +199,7 @@ def _due(agreement: Agreement, decision: Decision, effect: EffectMap) -> AmountD
         by=str(effect["by"]),
         name=_text(effect, "as"),
         standing=OPEN,
-        final=decision.final,
+        final=decision.settled,
         decision=decision.hash,
     )
 
@@ -197,7 +218,7 @@ def _obliged(agreement: Agreement, decision: Decision, effect: EffectMap) -> Obl
         by=_text(effect, "by"),
         survives="survives" in effect,
         standing=OPEN,
-        final=decision.final,
+        final=decision.settled,
         decision=decision.hash,
     )
 

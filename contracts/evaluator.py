@@ -16,7 +16,7 @@ the agreement, or the evaluator is told that it ended, only rules that discharge
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
@@ -63,6 +63,10 @@ class Evaluator:
         self.end: tuple[Moment, str] | None = None
         self._ranks = ranks
         self._rules = {rule.name: (place, rule) for place, rule in enumerate(self.document.rules)}
+        self._mentioning: dict[str, list[str]] = {}
+        for rule_name, mentioned in contract.mentions.items():
+            for name in mentioned:
+                self._mentioning.setdefault(name, []).append(rule_name)
         self._fired: set[tuple[str, Value | None]] = set()
         self._contexts: dict[str, dict[Value, int]] = {}
         """Values of its key for which a rule or deadline exists, numbered as they came."""
@@ -109,6 +113,12 @@ class Evaluator:
         self._look(wanted, moment)
         return bool(closed)
 
+    def correct(self, standing: Iterable[tuple[Firing, Sequence[EffectMap]]]) -> None:
+        """The permissions to end the agreement are those that the effects give which stand now."""
+        self._permits.clear()
+        for firing, effects in standing:
+            self._permit(effects, None if firing.key is None else firing.key[1])
+
     def finish(self, moment: Moment, reason: str) -> None:
         """The agreement ends by what its parties do."""
         self.end = self.end or (moment, reason)
@@ -132,15 +142,14 @@ class Evaluator:
 
     def _touched(self, name: str, fields: Mapping[str, Value]) -> Iterable[tuple[str, Value | None]]:
         """The rules, with the value of their key, that mention what has changed."""
-        for rule, mentioned in self.contract.mentions.items():
-            if name in mentioned:
-                per = self._rules[rule][1].per
-                if per is None:
-                    yield rule, None
-                    continue
-                everywhere = name in self.contract.everywhere[rule]
-                for value in self._values(rule, per, fields, everywhere=everywhere):
-                    yield rule, value
+        for rule in self._mentioning.get(name, ()):
+            per = self._rules[rule][1].per
+            if per is None:
+                yield rule, None
+                continue
+            everywhere = name in self.contract.everywhere[rule]
+            for value in self._values(rule, per, fields, everywhere=everywhere):
+                yield rule, value
 
     # Deadlines
 
@@ -228,14 +237,15 @@ class Evaluator:
 
     def _take(self, firing: Firing, value: Value | None) -> list[str]:
         """What effects mean for the life of the agreement; gives the states that end it."""
-        endings = []
-        for effect in firing.effects:
+        self._permit(firing.effects, value)
+        states = (str(effect["state"]) for effect in firing.effects if effect["kind"] == "state")
+        return [state for state in states if state in ENDING_STATES]
+
+    def _permit(self, effects: Iterable[EffectMap], value: Value | None) -> None:
+        for effect in effects:
             match effect:
-                case {"kind": "state", "state": str(state)} if state in ENDING_STATES:
-                    endings.append(state)
                 case {"kind": "obligation", "act": act, "duty": duty, "of": str(role)}:
                     if (act, duty) == (TERMINATE, PERMISSION):
                         self._permits.add((role, value))
                 case {"kind": "discharge", "name": name} if name == TERMINATE:
                     self._permits = {permit for permit in self._permits if permit[1] != value}
-        return endings

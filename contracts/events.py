@@ -4,7 +4,8 @@ An event states a fact if everything that the fact's `event` says holds of it: t
 disposition, place, read point, an identifier that it names in any role, parties, transactions, a sensor
 report. Identifiers are compared in their canonical form, words of the vocabulary in theirs. Each field of
 the fact must have its value in the event; `at` is the event's time. An event with an error declaration
-states nothing.
+states nothing. What an event is recognised by is computed from its text, whatever hash its statement tells:
+so one event that two parties recorded, or one party twice, is one fact (`contracts.quota`).
 
 Where a field finds its value (`event`):
 
@@ -19,6 +20,7 @@ Where a field finds its value (`event`):
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal, localcontext
 from functools import partial
 
@@ -46,7 +48,7 @@ def read_event_facts(document: Document, record: Record) -> dict[str, StatedFact
         return {}
     try:
         value = read_event(record.body["event"].encode()).value
-        event = view_event(value, context=record.body["context"], digest=record.body["hash"])
+        event = view_event(value, context=record.body["context"])
     except TallyError:
         return {}
     found: dict[str, StatedFact] = {}
@@ -87,7 +89,7 @@ def _stated(document: Document, name: str, event: Event, value: Mapping[str, Jso
         if of.event is not None
     }
     texts["at"] = format_value(Instant(event.time_ms))
-    return read_stated(document, name, texts, event.time_ms)
+    return replace(read_stated(document, name, texts, event.time_ms), event=event.identity)
 
 
 def _fits(document: Document, rule: EventRule, event: Event, value: Mapping[str, JsonValue]) -> bool:

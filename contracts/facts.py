@@ -13,6 +13,7 @@ from contracts.operations import ArithmeticFault, compare
 from contracts.types import parse_typed
 from contracts.values import Instant, Value, format_value, parse_value
 from ledger.errors import ForbiddenError, InvalidError, MalformedError, short
+from ledger.trace.event import Identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,8 @@ class StatedFact:
     """What it says, as text."""
     fields: Mapping[str, Value]
     at: Instant
+    event: Identity | None = None
+    """What the event that states it is recognised by; None where a statement does."""
 
 
 def parse_fact(document: Document, organization: str, body: Mapping[str, Any], time_ms: int) -> StatedFact:

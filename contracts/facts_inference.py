@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from contracts.document import DEADLINE_FIELDS, DeadlineRule, FactRule
+from contracts.faults import likely
 from contracts.flows import NOTHING, Flow, mixed
 from contracts.meaning import Meaning, Scope, Unknowable, above, leaf
 from contracts.operations import ORDERED
@@ -91,7 +92,9 @@ class FactInference:
             return self.refuse(node, f"the {what} {name} alone", "a value", action)
         if name in ("balance", "last"):
             return self.refuse(node, f"{name} alone", "a value", "it has a value in the step of running(…)")
-        action = f"define {name} under params or lets"
+        known = (*scope.params, *scope.lets, *((scope.key[0],) if scope.key else ()))
+        twin = likely(name, known)
+        action = f"write {twin}" if twin else f"define {name} under params or lets"
         return self.refuse(node, f"the name {short(name)}", "a param or a let", action)
 
     # What exists
@@ -144,11 +147,12 @@ class FactInference:
         built_in = ["at", "counted", *(["confirmed"] if rule.confirm and not own else [])]
         if node.field in built_in:
             return INSTANT
+        twin = likely(node.field, [*rule.fields, *built_in])
         raise self.refuse(
             node,
             f"the field {short(node.field)}",
             f"a field of {node.fact}: {', '.join([*rule.fields, *built_in])}",
-            "define or rename it",
+            f"write {twin}" if twin else f"define {node.field} under fields of {node.fact}",
         )
 
     def deadline_field(self, node: Field, rule: DeadlineRule) -> Meaning:
@@ -183,6 +187,8 @@ class FactInference:
 
     def fact(self, node: Node, name: str) -> FactRule:
         rule = self.scope.facts.get(name)
+        if rule is None and name in self.scope.broken:
+            raise Unknowable
         if rule is None:
             what, where = (
                 ("a fact", "facts")
@@ -192,7 +198,9 @@ class FactInference:
                     "facts or deadlines",
                 )
             )
-            raise self.refuse(node, f"the name {short(name)}", what, f"define {name} under {where}")
+            twin = likely(name, {**self.scope.facts, **self.scope.deadlines})
+            action = f"write {twin}" if twin else f"define {name} under {where}"
+            raise self.refuse(node, f"the name {short(name)}", what, action)
         return rule
 
     def is_keyed(self, name: str) -> bool:
@@ -213,6 +221,11 @@ class FactInference:
         if rule.per is not None and not everywhere and key is not None and key[0] == rule.per:
             return min(rule.max, rule.total)
         return rule.max if rule.per is None else rule.total
+
+    def most_in_life(self, node: Aggregate) -> int:
+        """How many facts a kept aggregate adds in the life of an agreement, for all values of the key."""
+        rule, outside = self.scope.facts[node.fact], node.everywhere or not self.is_keyed(node.fact)
+        return rule.total * (self.scope.count_keys() if outside else 1)
 
     def check_once(self, node: Node, name: str, found: str, action: str) -> None:
         rule = self.scope.facts[name]
@@ -281,7 +294,7 @@ class FactInference:
             meaning,
             cost=1 + scans,
             scans=scans,
-            kept=meaning.kept + (steps if steady else 0),
+            kept=meaning.kept + (each * self.most_in_life(node) if steady else 0),
             everywhere=meaning.everywhere | ({node.fact} if outside_key else NOTHING),
             steady=steady,
         )

@@ -1,18 +1,20 @@
 """What is held of one agreement: its records sorted by what they are, before any of them counts.
 
 A record that has not the form of its kind, or whose author has no part in the agreement, has no effect
-whoever counts it; `invalid` says why. All else is decided where it is counted (`contracts.course`).
+whoever counts it; `invalid` says why, also of entries about something else, which are not kept. All else is
+decided where it is counted (`contracts.course`).
 """
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterator
 
 from contracts.contract import Contract
 from contracts.document import agreement_hash
 from contracts.events import read_event_facts
 from contracts.facts import StatedFact, parse_fact
-from contracts.records import Record
+from contracts.records import Record, log_order
 from contracts.signing import check_member, check_person, check_reach
 from ledger.errors import TallyError
 from ledger.log.kinds import check_body
@@ -41,12 +43,16 @@ class Held:
         self.confirms: dict[bytes, list[Record]] = {}
         """Confirmations by the fact that they confirm."""
         self.decisions: dict[tuple[str, str | None], list[Record]] = {}
-        """Recorded decisions by rule and key."""
+        """Recorded decisions by rule and key, in the order of the logs."""
         self.replacements: list[Record] = []
         self.candidates: dict[bytes, Record] = {}
         """What a timekeeper may count."""
         self.invalid: dict[bytes, str] = {}
         self._parties = tuple(sorted(set(self.document.parties.values())))
+
+    def knows(self, leaf_hash: bytes) -> bool:
+        """Whether an entry is here, or known to have no effect."""
+        return leaf_hash in self.records or leaf_hash in self.invalid
 
     def concerns(self, record: Record) -> bool:
         """Whether a record is about this agreement."""
@@ -59,9 +65,10 @@ class Held:
 
     def add(self, record: Record) -> None:
         """Put a record where it belongs, once."""
-        if record.leaf_hash in self.records or record.kind not in KINDS_OF_AGREEMENTS:
+        if record.leaf_hash in self.records:
             return
-        if not self.concerns(record):
+        if record.kind not in KINDS_OF_AGREEMENTS or not self.concerns(record):
+            self.invalid[record.leaf_hash] = "an entry that is not about this agreement"
             return
         try:
             self._sort_in(record)
@@ -89,8 +96,10 @@ class Held:
                 self.offers[record.leaf_hash] = record
                 return
             case "decision":
+                # Who only keeps the time decides nothing, and so disputes nothing.
+                check_member(record.organization, self._parties, where)
                 key = record.body["rule"], record.body.get("key")
-                self.decisions.setdefault(key, []).append(record)
+                insort(self.decisions.setdefault(key, []), record, key=log_order)
                 return
             case "fact":
                 stated = parse_fact(self.document, record.organization, record.body, record.time_ms)

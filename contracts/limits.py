@@ -29,6 +29,8 @@ MAX_LOOK_COST = 200_000
 """Steps of one look at one rule."""
 MAX_LIFE_COST = 20_000_000
 """Steps of all looks in the life of an agreement, for each value of a key."""
+MAX_WHOLE_COST = 500_000_000
+"""Steps of the whole life of an agreement, for all values of its keys."""
 MAX_PARTIES = 32
 MAX_PARAMS = 256
 MAX_FACTS = 128
@@ -53,6 +55,13 @@ MAX_ATTACHMENTS = 64
 MAX_SIGNATURES = 16
 DIGITS = 34
 MAX_PLACES = 33
+
+HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u180e\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+"""Characters that no text has: controls, what does not show, what turns the direction of what follows, halves
+of a pair. Joiners are not among them: some scripts cannot be written without."""
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 """Names of params, facts, fields, lets, rules, states and enum members."""

@@ -3,7 +3,8 @@
 Costs are steps, one for each node that is computed. A look at an expression costs `cost`: its nodes, and
 for each aggregate the nodes of its arguments once for every fact that may be there. An aggregate that
 reads only its own facts and what never changes is kept running: its steps are paid once in the life of the
-agreement, `kept`. A let is computed once in a look, so its cost stands in its own meaning.
+agreement, `kept`; for every value of the key, where it runs over facts of all values. A let is computed once
+in a look, so its cost stands in its own meaning.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from contracts.bands import BandTable
 from contracts.calendars import Calendar
 from contracts.document import DeadlineRule, FactRule
 from contracts.flows import NOTHING, STILL, Flow
+from contracts.limits import MAX_KEYS
 from contracts.types import Type
 from contracts.values import Value
 from ledger.errors import TallyError
@@ -64,6 +66,12 @@ class Scope:
     own: str | None = None
     """The fact whose statement is at hand (in its `when`)."""
     in_deadline: bool = False
+
+    def count_keys(self) -> int:
+        """How many values the key of this scope may have; 1 without one."""
+        if self.key is None:
+            return 1
+        return min(MAX_KEYS, sum(fact.total for fact in self.facts.values() if self.key[0] in fact.fields))
 
 
 class Unknowable(Exception):

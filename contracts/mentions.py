@@ -14,6 +14,7 @@ class Mentions:
     def __init__(self, document: Document) -> None:
         self.document = document
         self._lets: dict[str, frozenset[str]] = {}
+        self._deadlines: dict[str, frozenset[str]] = {}
 
     def of(self, *expressions: Expression) -> frozenset[str]:
         """The facts and deadlines that expressions mention, themselves or through lets."""
@@ -55,8 +56,11 @@ class Mentions:
 
     def of_deadline(self, name: str) -> frozenset[str]:
         """The facts and deadlines that must exist before a deadline is fixed."""
-        rule = self.document.deadlines[name]
-        return self.of(rule.at) if rule.grace is None else self.of(rule.at, rule.grace)
+        if name not in self._deadlines:
+            rule = self.document.deadlines[name]
+            parts = (rule.at,) if rule.grace is None else (rule.at, rule.grace)
+            self._deadlines[name] = self.of(*parts)
+        return self._deadlines[name]
 
     def _direct(self, expression: Expression) -> set[str]:
         document = self.document

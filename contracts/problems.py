@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contracts.contexts import Contexts
 from contracts.document import Document
+from contracts.faults import likely
 from contracts.meaning import Meaning, Unknowable
-from contracts.syntax import Expression, Place
+from contracts.syntax import Expression, Place, outermost
 from ledger.errors import TallyError, short
 
 
@@ -50,16 +51,29 @@ class Report:
 
 
 class Problems:
-    """Collects problems while a document is checked, and what its expressions use."""
+    """Collects problems while a document is checked, and what its expressions use.
 
-    def __init__(self, document: Document) -> None:
+    Of a document that could not be read whole, `broken` are the names that lack, and nothing is said of what
+    may rest on what lacks: no warnings, and of rules only what each says by itself.
+    """
+
+    def __init__(
+        self, document: Document, *, broken: frozenset[str] = frozenset(), whole: bool = True
+    ) -> None:
         self.document = document
-        self.contexts = Contexts(document)
-        self.found: list[Problem] = []
+        self.broken = broken
+        self.whole = whole
+        self.contexts = Contexts(document, broken=broken, whole=whole)
+        self._found: dict[Problem, None] = {}
         self.used: set[str] = set()
         """Params, facts, deadlines, lets, calendars and tables that something uses."""
         self.read: set[tuple[str, str]] = set()
         """Fields of facts that something reads."""
+
+    @property
+    def found(self) -> tuple[Problem, ...]:
+        """All of them in the order in which they were found, each once."""
+        return tuple(self._found)
 
     def error(self, where: Place | str, found: str, expected: str, action: str = "") -> None:
         """Something that refuses the document."""
@@ -67,12 +81,12 @@ class Problems:
 
     def warn(self, where: Place | str, found: str, expected: str, action: str = "") -> None:
         """Something that its signers should know."""
-        self._add(False, where, found, expected, action)
+        if self.whole:
+            self._add(False, where, found, expected, action)
 
     def _add(self, error: bool, where: Place | str, found: str, expected: str, action: str) -> None:
         problem = Problem(error=error, where=str(where), found=found, expected=expected, action=action)
-        if problem not in self.found:
-            self.found.append(problem)
+        self._found.setdefault(problem)
 
     def caught(self, error: TallyError) -> None:
         """An error that something else raised."""
@@ -82,11 +96,12 @@ class Problems:
         """Check that roles are parties."""
         for role in roles:
             if role not in self.document.parties:
+                twin = likely(role, self.document.parties)
                 self.error(
                     place,
                     f"the role {short(role)}",
                     f"one of {', '.join(self.document.parties)}",
-                    "add it under parties or correct it",
+                    f"write {twin}" if twin else "add it under parties or correct it",
                 )
 
     def meaning(
@@ -100,11 +115,27 @@ class Problems:
         """What an expression means, and that it uses what it names; None where it means nothing."""
         try:
             meaning = self.contexts.infer(expression, key, own=own, in_deadline=in_deadline)
-        except Unknowable:
-            return None
-        except TallyError as error:
-            self.caught(error)
+        except (Unknowable, TallyError) as error:
+            if isinstance(error, TallyError):
+                self.caught(error)
+            self._catch_others(expression, key, own=own, in_deadline=in_deadline)
             return None
         self.used |= meaning.names
         self.read |= meaning.fields
         return meaning
+
+    def _catch_others(
+        self, expression: Expression, key: str | None, *, own: str | None, in_deadline: bool
+    ) -> None:
+        """Inference stops at the first error of an expression; each part of a condition may have its own."""
+        for node in outermost(expression.node):
+            part = replace(expression, node=node)
+            try:
+                meaning = self.contexts.infer(part, key, own=own, in_deadline=in_deadline)
+            except Unknowable:
+                continue
+            except TallyError as error:
+                self.caught(error)
+            else:
+                self.used |= meaning.names
+                self.read |= meaning.fields

@@ -1,4 +1,4 @@
-"""How many facts of each kind exist already, and whether one more would count."""
+"""How many facts of each kind exist already, and whether one more would count. One event is one fact."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from contracts.contract import Contract
 from contracts.facts import StatedFact
 from contracts.limits import MAX_KEYS
 from contracts.values import Value, format_value
+from ledger.trace.event import Identity
 
 
 class Quota:
@@ -15,10 +16,13 @@ class Quota:
         self._how_many: dict[tuple[str, Value | None], int] = {}
         self._totals: dict[str, int] = {}
         self._keys: dict[str, set[Value]] = {name: set() for name in contract.keys}
+        self._events: set[tuple[str, Identity]] = set()
 
     def surplus(self, stated: StatedFact) -> str:
         """Why one more of these facts would not count, or an empty text."""
         rule, name = stated.rule, stated.name
+        if stated.event is not None and (name, stated.event) in self._events:
+            return f"the same event has stated {name} before"
         value = None if rule.per is None else stated.fields[rule.per]
         if self._how_many.get((name, value), 0) >= rule.max:
             of = "" if value is None else f" for {rule.per} {format_value(value)}"
@@ -35,5 +39,7 @@ class Quota:
         value = None if stated.rule.per is None else stated.fields[stated.rule.per]
         self._how_many[stated.name, value] = self._how_many.get((stated.name, value), 0) + 1
         self._totals[stated.name] = self._totals.get(stated.name, 0) + 1
+        if stated.event is not None:
+            self._events.add((stated.name, stated.event))
         for key in self._keys.keys() & stated.fields.keys():
             self._keys[key].add(stated.fields[key])

@@ -9,7 +9,7 @@
 | instant | Instant(ms since 1970-01-01T00:00:00Z) | `2019-01-11T03:24:00Z`, `….250+05:30` |
 | date | Date(days since 1970-01-01) | `2019-01-11` |
 | duration | Duration(ms) | `30 days`, `1 hour`, `-5 minutes`; weeks down to milliseconds |
-| string, enum | str, no control characters | itself |
+| string, enum | str, no characters that do not show (`limits.HIDDEN`) | itself |
 
 Canonical text: decimals without trailing zeros, money with at least the currency's own decimals,
 instants in UTC, durations in the largest unit (up to days) that divides them. Nothing here depends on
@@ -34,7 +34,7 @@ from decimal import (
 from typing import Any, TypeAlias
 
 from contracts.civil import DAY_MS, MAX_MS, MIN_MS, date_of, day_of, month_days
-from contracts.limits import DIGITS, MAX_VALUE_CHARS
+from contracts.limits import DIGITS, HIDDEN, MAX_VALUE_CHARS
 from ledger.errors import MalformedError, short
 
 CONTEXT = Context(
@@ -243,8 +243,7 @@ def _parse_duration(text: str) -> Duration | None:
 
 
 def _parse_string(text: str) -> str | None:
-    controls = any(character < " " or "\x7f" <= character <= "\x9f" for character in text)
-    return None if controls or any("\ud800" <= character <= "\udfff" for character in text) else text
+    return None if HIDDEN.search(text) or "\t" in text or "\n" in text else text
 
 
 _PARSERS = {
@@ -290,7 +289,7 @@ KIND_WORDS = {
     "instant": "an instant",
     "date": "a date",
     "duration": "a duration",
-    "string": f"a text of at most {MAX_VALUE_CHARS} characters without control characters",
+    "string": f"a text of at most {MAX_VALUE_CHARS} characters, all of which show",
     "enum": "one of the listed words",
 }
 

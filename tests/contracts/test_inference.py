@@ -188,10 +188,18 @@ def test_an_inner_aggregate_is_paid_for_once() -> None:
     assert (counted.cost, counted.kept) == (1 + 10_000 * 4, 10)
 
 
-def test_a_rule_per_key_pays_for_the_facts_of_its_key() -> None:
-    assert meaning("count(item)", "lot").kept == 3
-    assert meaning("count(all item)", "lot").kept == 500
-    assert meaning("count(item)").kept == 500
+@pytest.mark.parametrize(
+    ("text", "key", "steps"),
+    [
+        ("count(item)", None, 500),
+        ("count(item)", "lot", 500),  # the facts of all keys together
+        ("count(all item)", "lot", 500 * 10_000),  # `order` can have so many lots
+    ],
+)
+def test_what_is_kept_running_is_paid_for_all_keys_of_the_life(
+    text: str, key: str | None, steps: int
+) -> None:
+    assert meaning(text, key).kept == steps
 
 
 def test_what_is_read_whatever_the_key_is() -> None:
