@@ -13,13 +13,13 @@ from cli.due import due_lines, obligation_lines
 from cli.exits import NO, YES
 from cli.explained import rule_lines
 from cli.reading import find_agreement, open_home, read_text
-from contracts.checker import inspect_document
+from contracts.checker import inspect_document, inspect_draft
 from contracts.contract import Contract, make_contract
 from contracts.decision import evaluate
 from contracts.document import Document, agreement_hash, format_document
 from contracts.page import contract_page
 from contracts.problems import Problem
-from contracts.reading import parse_contract_yaml
+from contracts.reading import draft_contract_yaml, parse_contract_yaml
 from contracts.scenario import parse_scenario
 from contracts.simulate import Simulation, simulate
 from contracts.timeline import picture, timeline_lines
@@ -54,20 +54,26 @@ def check(context: typer.Context, file: Doc) -> int:
     tally contract check delivery.yaml
     """
     call = call_of(context)
-    document = _read(file)
-    report = inspect_document(document)
-    errors, warnings = report.errors, report.warnings
+    draft = draft_contract_yaml(read_text(file, "a contract", MAX_CONTRACT_BYTES), str(file))
+    document = None if draft.faults else draft.document
+    if document is None:
+        found, cost = inspect_draft(draft), None
+    else:
+        report = inspect_document(document)
+        found, cost = report.problems, report.cost
+    errors = [problem for problem in found if problem.error]
+    warnings = [problem for problem in found if not problem.error]
     value = {
-        "name": document.name,
-        "agreement": agreement_hash(format_document(document)).hex(),
+        "name": None if document is None else document.name,
+        "agreement": None if document is None else agreement_hash(format_document(document)).hex(),
         "errors": [_problem(problem) for problem in errors],
         "warnings": [_problem(problem) for problem in warnings],
-        "cost": report.cost,
+        "cost": cost,
     }
     lines = [line for problem in (*errors, *warnings) for line in _problem_lines(problem)]
     call.answer(value, lines)
-    found = f"{plural(len(errors), 'error')}, {plural(len(warnings), 'warning')}"
-    call.tell(f"{file}: {found}" if errors else f"{file}: it can be proposed ({found})")
+    counted = f"{plural(len(errors), 'error')}, {plural(len(warnings), 'warning')}"
+    call.tell(f"{file}: {counted}" if errors else f"{file}: it can be proposed ({counted})")
     return NO if errors else YES
 
 

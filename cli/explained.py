@@ -21,7 +21,10 @@ def rule_lines(rules: Iterable[Json]) -> list[str]:
             lines += [f"            from {text}" for text in condition["basis"]]
             lines += [f"            {condition['trouble']}"] if condition["trouble"] else []
         lines += [f"  then      {text}" for text in rule["outcome"]]
+        lines += [f"  stands    {text}" for text in rule["stands"]]
         lines += [f"  waits for  {text}" for text in rule["missing"]]
+        lines += [f"  can no longer fire: {rule['never']}"] if rule["never"] else []
+        lines += [f"  cannot be calculated: {rule['trouble']}"] if rule["trouble"] else []
     return lines[1:]
 
 

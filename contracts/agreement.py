@@ -24,7 +24,8 @@ entries, by position; within one entry, from the list. The rules:
    permission to, or when an agreement that replaces it comes into force.
 9. A timekeeper is replaced as `contracts.terms` has it.
 10. Where the timekeeper counted an entry that the holder does not hold, the replay stops there: what
-    follows could not be checked. `missing` names it.
+    follows could not be checked. `missing` names it. Where the holder's copy does not reach to where a later
+    term cuts the log, it stops before that term, and `missing` names the root there.
 
 The caller owes: every statement that it may hold of a prefix of the timekeeper's log, and the ticks.
 """
@@ -43,7 +44,9 @@ from contracts.facts import StatedFact
 from contracts.facts_known import ExistingFact, Known, Moment
 from contracts.records import NOTHING_OUTSIDE, Outside, Position, Record
 from contracts.replay import Replay
+from contracts.terms import Term
 from contracts.values import Instant, Value
+from contracts.wishes import Wish, open_wishes
 from ledger.errors import MissingError
 
 PROPOSED, IN_FORCE, ENDED = "proposed", "in force", "ended"
@@ -102,6 +105,15 @@ class Remark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotCounted:
+    """A statement that its timekeeper should count now."""
+
+    leaf_hash: bytes
+    organization: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadlineView:
     """A deadline that is fixed, for one value of its key if it has one; `closed` once it has."""
 
@@ -129,6 +141,8 @@ class Agreement:
     """Who keeps the time at present."""
     term: int
     """0 for the timekeeper of the document, one more for each that took over."""
+    terms: tuple[Term, ...]
+    """Who kept the time from when on; the last may wait for its opening."""
     takeovers: Mapping[str, tuple[Position, ...]]
     """By log of a later timekeeper: the statements that put it in its place."""
     proposals: tuple[Proposal, ...]
@@ -147,12 +161,19 @@ class Agreement:
     """The time of the last entry that counted or closed something; the next may not be before it."""
     decisions: Mapping[tuple[str, str | None], tuple[Record, ...]]
     """Recorded decisions by rule and key."""
-    countable: tuple[bytes, ...]
+    wishes: tuple[Wish, ...]
+    """What parties have said of its end or of a correction, and others have not yet."""
+    not_counted: tuple[NotCounted, ...]
     """What its timekeeper should count now, in a fair order."""
     missing: tuple[bytes, ...]
     remarks: tuple[Remark, ...]
     next_due: int | None
     """The time from which a tick closes something, in milliseconds."""
+
+    @property
+    def countable(self) -> tuple[bytes, ...]:
+        """What its timekeeper should count now, by leaf hash."""
+        return tuple(each.leaf_hash for each in self.not_counted)
 
     @property
     def in_force(self) -> bool:
@@ -206,6 +227,7 @@ def read_agreement(replay: Replay) -> Agreement:
         basis=course.basis,
         timekeeper=replay.timekeeper,
         term=replay.terms[-1].number,
+        terms=replay.terms,
         takeovers={
             term.timekeeper: tuple(record.position for record in term.statements)
             for term in replay.terms
@@ -222,7 +244,8 @@ def read_agreement(replay: Replay) -> Agreement:
         positions=dict(_positions(replay)),
         last_counted_ms=course.last_ms,
         decisions={key: tuple(records) for key, records in replay.held.decisions.items()},
-        countable=tuple(replay.countable()),
+        wishes=open_wishes(replay),
+        not_counted=tuple(_not_counted(replay)),
         missing=replay.missing,
         remarks=tuple(_remarks(replay)),
         next_due=replay.next_due,
@@ -294,6 +317,12 @@ def _deadlines(known: Known) -> Iterator[DeadlineView]:
         yield DeadlineView(name=name, key=key, at=closing.at, due_ms=closing.due_ms, closed=closing.closed)
 
 
+def _not_counted(replay: Replay) -> Iterator[NotCounted]:
+    for leaf_hash in replay.countable():
+        record = replay.held.records[leaf_hash]
+        yield NotCounted(leaf_hash=leaf_hash, organization=record.organization, kind=record.kind)
+
+
 def _positions(replay: Replay) -> Iterator[tuple[bytes, tuple[Position, Position]]]:
     for leaf_hash, moment in replay.course.counted.items():
         record = replay.held.records.get(leaf_hash)
@@ -309,12 +338,7 @@ def _remarks(replay: Replay) -> Iterator[Remark]:
             texts.setdefault(
                 leaf_hash, f"{record.origin} entry {record.seq} audience: without {replay.timekeeper}"
             )
-    keepers = {term.timekeeper for term in replay.terms}
-    for leaf_hash, record in held.records.items():
-        if record.kind == "counted" and record.organization not in keepers:
-            texts[leaf_hash] = (
-                f"counted by {record.organization}, expected {replay.timekeeper}, the timekeeper"
-            )
+    texts |= {record.leaf_hash: text for record, text in replay.idle()}
     for leaf_hash, text in sorted(texts.items()):
         if leaf_hash in held.records:
             organization = held.records[leaf_hash].organization

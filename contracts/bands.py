@@ -84,6 +84,7 @@ def make_table(*, of: Type, gives: Type, rows: tuple[BandRow, ...], place: Place
                 str(row.place),
                 found=f"a band from {format_value(row.low)} to {format_value(row.high)}",
                 expected="`from` below `to`: a band holds `from` and not `to`",
+                action="exchange them",
             )
     for before, after in pairwise(rows):
         _check_neighbours(before, after)

@@ -1,11 +1,10 @@
-"""The part of the checker that looks at names, roles, facts, which events state them, and deadlines."""
+"""The part of the checker that looks at names, roles, facts, and which events state them."""
 
 from __future__ import annotations
 
-from contracts.document import TIMEKEEPER, DeadlineRule, FactRule, FieldRule
+from contracts.document import TIMEKEEPER, FactRule, FieldRule
 from contracts.events import resolve
 from contracts.field_bounds import field_bounds
-from contracts.mentions import Mentions
 from contracts.operations import ArithmeticFault, compare
 from contracts.problems import Problems
 from contracts.types import BOOLEAN
@@ -75,6 +74,8 @@ def _check_confirmers(problems: Problems, name: str, fact: FactRule) -> None:
 
 def _check_bounds(problems: Problems, name: str, rule: FieldRule) -> None:
     problems.used |= problems.document.params.keys() & {rule.least, rule.most}
+    if not problems.broken.isdisjoint({rule.least, rule.most}):
+        return
     try:
         low, high = field_bounds(problems.document, rule)
         crossed = low is not None and high is not None and compare(">", low, high)
@@ -92,7 +93,7 @@ def _check_before(problems: Problems, name: str, fact: FactRule) -> None:
     document = problems.document
     needs = problems.contexts.deadline_needs
     for key, deadline in (("before", fact.before), ("state_before", fact.state_before)):
-        if deadline is None:
+        if deadline is None or deadline in problems.broken:
             continue
         problems.used.add(deadline)
         rule = document.deadlines.get(deadline)
@@ -163,47 +164,10 @@ def _check_event(problems: Problems, name: str, fact: FactRule) -> None:
         elif of.event.source == "quantity":
             texts.append(of.event.type)
     for text in texts:
-        if text is None:
+        if text is None or text in problems.broken:
             continue
         try:
             resolve(problems.document, text)
         except TallyError as error:
             problems.error(fact.place, error.found, error.expected, error.action)
         problems.used |= problems.document.params.keys() & {text}
-
-
-def check_deadlines(problems: Problems) -> None:
-    """Each deadline: an instant that will exist, and a grace."""
-    mentions = Mentions(problems.document)
-    circles = problems.contexts.circles
-    for name, rule in problems.document.deadlines.items():
-        if name in circles:
-            continue
-        at = problems.meaning(rule.at, rule.per, in_deadline=True)
-        if at is not None and at.type.kind != "instant":
-            action = (
-                "write end_of_day(…, calendar)" if at.type.kind == "date" else "add days(n) to an instant"
-            )
-            problems.error(rule.at.place, f"a deadline that is {at.type}", "an instant", action)
-        if rule.grace is not None:
-            grace = problems.meaning(rule.grace, rule.per, in_deadline=True)
-            if grace is not None and grace.type.kind != "duration":
-                problems.error(rule.grace.place, f"a grace of {grace.type}", "a duration", "write days(n)")
-        _check_key(problems, name, rule, mentions)
-
-
-def _check_key(problems: Problems, name: str, rule: DeadlineRule, mentions: Mentions) -> None:
-    """A deadline per key needs something that has the key, or it would exist for no value of it."""
-    document = problems.document
-    if rule.per is None:
-        return
-    for needed in mentions.of_deadline(name):
-        fact, deadline = document.facts.get(needed), document.deadlines.get(needed)
-        if (fact and rule.per in fact.fields) or (deadline and deadline.per == rule.per):
-            return
-    problems.error(
-        rule.place,
-        f"{name} per {rule.per}, and nothing that it needs has {rule.per}",
-        f"a fact with the field {rule.per}",
-        "leave per out, or read such a fact",
-    )

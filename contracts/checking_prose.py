@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from contracts.document import Document
+from contracts.limits import DIGITS
 from contracts.mentions import rule_expressions
 from contracts.problems import Problems
 from contracts.render import Placeholder, check_placeholder, placeholders
 from contracts.syntax import Call, Expression, Literal, Node, children
-from contracts.values import format_percent, format_value
+from contracts.values import CONTEXT, format_value
 from ledger.errors import TallyError
 
-_NUMBER = re.compile(r"(?<![\w.,:/-])[0-9]+(?:[.,][0-9]+)*(?![\w:/-])", re.ASCII)
-_SMALL = frozenset(("0", "1"))
+_PERCENT = re.compile(r"%|\bper ?cent\b", re.IGNORECASE)
+_NUMBER = re.compile(
+    rf"(?<![\w.,:/-])([0-9]+(?:[.,][0-9]+)*)(?![\w:/-])(\s?(?:{_PERCENT.pattern}))?", re.ASCII
+)
+_HUNDRED = Decimal(100)
+_SMALL = frozenset((Decimal(0), Decimal(1)))
 """Numbers that rules use without saying anything by them."""
 _USED = ("params", "calendars", "bands", "facts", "deadlines", "lets")
 
@@ -24,14 +29,18 @@ def check_prose(problems: Problems) -> None:
     """Params and numbers that decide and that the prose does not tell, and the other way round."""
     document = problems.document
     told: set[str] = set()
-    written: set[str] = set()
+    written: dict[str, frozenset[Decimal]] = {}
+    percent = False
     try:
         for part in placeholders(document):
             if isinstance(part, Placeholder):
                 told.add(part.name)
-                check_placeholder(document, part)
+                if part.name not in problems.broken:
+                    check_placeholder(document, part)
             else:
-                written |= {found[0] for found in _NUMBER.finditer(part)}
+                for text, numbers in _written(part):
+                    written[text] = written.get(text, numbers) | numbers
+                percent |= _PERCENT.search(part) is not None
     except TallyError as error:
         problems.caught(error)
         return
@@ -43,38 +52,57 @@ def check_prose(problems: Problems) -> None:
             "tell it",
         )
     problems.used |= told
-    _check_numbers(problems, written)
+    _check_numbers(problems, written, percent=percent)
 
 
-def _check_numbers(problems: Problems, written: set[str]) -> None:
+def _written(prose: str) -> Iterator[tuple[str, frozenset[Decimal]]]:
+    """Each number of a part of the prose, and what it can be in a rule: 5% may be 0.05 there."""
+    for found in _NUMBER.finditer(prose):
+        text = found[1].replace(",", "")
+        if text.count(".") > 1 or len(text) > DIGITS:
+            yield found[1], frozenset()
+        elif found[2]:
+            share = Decimal(text)
+            yield found[1], frozenset((share, CONTEXT.scaleb(share, -2)))
+        else:
+            yield found[1], frozenset((Decimal(text),))
+
+
+def _check_numbers(problems: Problems, written: Mapping[str, frozenset[Decimal]], *, percent: bool) -> None:
+    """`percent`: the prose speaks of percent, which tells what 100 means in a rule."""
     document = problems.document
-    decided: set[str] = set()
+    told = frozenset[Decimal]((_HUNDRED,) if percent else ()).union(_SMALL, *written.values())
+    decided = set(_tabled(document))
     for expression in _expressions(problems):
         for node in _literals(expression.node):
-            text = format_value(node.value)
-            decided.add(text)
-            if text not in _SMALL and text not in written:
+            number = Decimal(format_value(node.value))
+            decided.add(number)
+            if number not in told:
                 problems.warn(
                     expression.at(node),
-                    f"the number {text}, which the text does not tell",
+                    f"the number {format_value(node.value)}, which the text does not tell",
                     "a param that the text tells",
                     "define it under params and write {its name} in the text",
                 )
-    for text in sorted(written - decided - _tabled(document)):
-        problems.warn(
-            document.place("text"),
-            f"the number {text}, which is no param",
-            "{name} in the text for each number that decides",
-            "define it under params, or know that no rule reads it",
-        )
+    for text in sorted(written):
+        if decided.isdisjoint(written[text]):
+            problems.warn(
+                document.place("text"),
+                f"the number {text}, which is no param",
+                "{name} in the text for each number that decides",
+                "define it under params, or know that no rule reads it",
+            )
 
 
-def _tabled(document: Document) -> set[str]:
-    """The numbers of all tables, without currencies and units; shares also as percentages."""
-    rows = [row for table in document.bands.values() for row in table.rows]
-    values = [value for row in rows for value in (row.low, row.high, row.value)]
-    texts = {format_value(value).partition(" ")[0] for value in values if value is not None}
-    return texts | {format_percent(value).rstrip("%") for value in values if isinstance(value, Decimal)}
+def _tabled(document: Document) -> Iterator[Decimal]:
+    """The numbers of all tables, without currencies and units, also as percentages."""
+    for table in document.bands.values():
+        for row in table.rows:
+            for value in (row.low, row.high, row.value):
+                text = "" if value is None else format_value(value).partition(" ")[0]
+                if re.fullmatch(r"-?[0-9.]+", text):
+                    yield Decimal(text)
+                    yield CONTEXT.scaleb(Decimal(text), 2)
 
 
 def _expressions(problems: Problems) -> Iterator[Expression]:

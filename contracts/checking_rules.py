@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
+from contracts.checking_costs import Costs
 from contracts.document import (
     DUTY,
     PERMISSION,
@@ -15,21 +17,22 @@ from contracts.document import (
     RequestConfirmation,
     Rule,
 )
+from contracts.faults import likely
 from contracts.flows import NOTHING
-from contracts.limits import MAX_KEYS, MAX_LET_DEPTH, MAX_LIFE_COST, MAX_LOOK_COST
-from contracts.meaning import Meaning
-from contracts.mentions import Mentions
+from contracts.limits import MAX_LET_DEPTH
+from contracts.meaning import Meaning, Unknowable
+from contracts.mentions import Mentions, rule_expressions
 from contracts.precision import Precision
 from contracts.problems import Problems
 from contracts.syntax import Aggregate, Exists, Expression, Field, Name, walk
 from contracts.truth import Truth
 from contracts.types import BOOLEAN
 from contracts.values import minor_digits
-from ledger.errors import short
+from ledger.errors import TallyError, short
 
 
 class RuleCheck:
-    """Looks at every rule of a document; `conditions` and `cost` say what it learnt."""
+    """Looks at every rule of a document; `conditions` and `costs` say what it learnt."""
 
     def __init__(self, problems: Problems) -> None:
         self.problems = problems
@@ -38,11 +41,12 @@ class RuleCheck:
         self.precision = Precision(problems.document)
         self.truth = Truth(problems)
         self.conditions: dict[str, Meaning] = {}
-        self.cost = 0
+        self.costs = Costs(problems, self.mentions)
 
     def check(self) -> None:
         """Every rule, then what holds between them."""
         self._check_lets()
+        self._check_statements()
         names: set[str] = set()
         for rule in self.document.rules:
             if rule.name in names or rule.name in self.document.deadlines:
@@ -52,14 +56,9 @@ class RuleCheck:
                 )
             names.add(rule.name)
             self._check_rule(rule)
-        self._check_discharges()
-        if self.cost > MAX_LIFE_COST:
-            self.problems.error(
-                self.document.place("rules"),
-                f"a cost of {self.cost} steps",
-                f"at most {MAX_LIFE_COST}",
-                "use fewer or shorter rules, lower `max` and `total`, or write the rules per key",
-            )
+        if self.problems.whole:
+            self._check_discharges()
+        self.costs.check()
 
     def _check_lets(self) -> None:
         for name in self.problems.contexts.order:
@@ -67,6 +66,15 @@ class RuleCheck:
             if let is not None and let.depth > MAX_LET_DEPTH:
                 place = self.document.lets[name].place
                 self.problems.error(place, "lets that nest deeper", f"at most {MAX_LET_DEPTH} levels")
+
+    def _check_statements(self) -> None:
+        """A condition under which no statement, or every one, counts."""
+        for name, fact in self.document.facts.items():
+            if fact.when is None:
+                continue
+            with suppress(Unknowable, TallyError):
+                if self.problems.contexts.infer(fact.when, fact.per, own=name).type == BOOLEAN:
+                    self.truth.check(fact.when, name, fact.per)
 
     def _check_rule(self, rule: Rule) -> None:
         if rule.per is not None and rule.per not in self.problems.contexts.keys:
@@ -79,8 +87,10 @@ class RuleCheck:
             self._check_condition(rule, condition)
         for effect in rule.then:
             parts += self._check_effect(rule, effect, condition)
-        self._add_cost(rule, parts)
-        if rule.per is not None and not self._touches_key(rule):
+        if condition is not None:
+            self._check_gain(rule, condition, parts)
+        self.costs.add_rule(rule, parts)
+        if rule.per is not None and self.problems.whole and not self._touches_key(rule):
             self.problems.error(
                 rule.place,
                 f"per {rule.per}, and nothing that the rule mentions has {rule.per}",
@@ -106,9 +116,8 @@ class RuleCheck:
             return
         self._check_needs(rule.when, condition, NOTHING)
         self._check_absence(rule.when, condition.flow.loses - condition.flow.settled_if_true)
-        self.truth.check(rule)
+        self.truth.check(rule.when, rule.name, rule.per)
         self._check_passing(rule)
-        self._check_gain(rule, condition)
 
     def _check_needs(self, expression: Expression, meaning: Meaning, known: frozenset[str]) -> None:
         for fact in sorted(meaning.flow.needs - known):
@@ -158,28 +167,30 @@ class RuleCheck:
                     f"know that without {fact} the rule {rule.name} never fires",
                 )
 
-    def _check_gain(self, rule: Rule, condition: Meaning) -> None:
+    def _check_gain(self, rule: Rule, condition: Meaning, parts: Iterable[Meaning]) -> None:
         """Who gains where a fact is absent should not be the only one who could have stated it."""
-        flow, read = condition.flow, self.mentions.of(rule.when)
+        read = self.mentions.of(rule.when)
         # Also those whose absence a deadline has settled: `window.passed and not exists(f)`.
-        ended = {fact for fact in flow.settled_if_true if fact.removeprefix("all ") in read}
-        absent = flow.absent - flow.if_true
+        ended = {fact for fact in condition.flow.settled_if_true if fact.removeprefix("all ") in read}
+        asked = NOTHING.union(*(part.flow.absent for part in parts)) - condition.flow.if_true
         gainers = {self.document.parties.get(role, role) for role in self._gainers(rule)}
-        for name in sorted({fact.removeprefix("all ") for fact in (absent | ended) - flow.if_true}):
+        absent = {fact.removeprefix("all ") for fact in (asked | ended) - condition.flow.if_true}
+        for name in sorted(absent & self.document.facts.keys()):
             fact = self.document.facts[name]
             stating = {self.document.parties.get(role, role) for role in fact.by}
             confirming = {self.document.parties.get(role, role) for role in fact.confirm}
             if stating <= gainers and not confirming - gainers:
-                what = f"{name}, which only {' and '.join(sorted(stating))} may state"
-            elif confirming and confirming <= gainers and not {name, f"all {name}"}.isdisjoint(absent):
-                what = f"{name}, which {' and '.join(sorted(confirming))} must confirm"
+                what, who = f"only {' and '.join(sorted(stating))} may state", "state"
+            elif confirming and confirming <= gainers and not {name, f"all {name}"}.isdisjoint(asked):
+                what, who = f"{' and '.join(sorted(confirming))} must confirm", "confirm"
             else:
                 continue
+            mentioned = (each for each in rule_expressions(rule) if name in self.mentions.of(each))
             self.problems.warn(
-                self._where(rule.when, name),
-                f"{what}, who gains if it is not there",
-                "a fact that somebody else may state",
-                "let another party state it too",
+                self._where(next(mentioned, rule.when), name),
+                f"{name}, which {what}, who gains if it is not there",
+                f"a fact that somebody else may {who}",
+                f"let another party {who} it too, or know that silence pays",
             )
 
     def _gainers(self, rule: Rule) -> Iterable[str]:
@@ -208,7 +219,7 @@ class RuleCheck:
             case RequestConfirmation():
                 problems.roles(effect.place, (effect.of,))
                 fact = self.document.facts.get(effect.fact)
-                if fact is None or effect.of not in fact.confirm:
+                if effect.fact not in problems.broken and (fact is None or effect.of not in fact.confirm):
                     problems.error(
                         effect.place,
                         f"{effect.fact} confirmed by {effect.of}",
@@ -298,44 +309,12 @@ class RuleCheck:
         for rule in rules:
             for effect in rule.then:
                 if isinstance(effect, Discharge) and (effect.name, rule.per) not in named:
+                    twin = likely(
+                        effect.name, [name for name, per in sorted(named, key=str) if per == rule.per]
+                    )
                     self.problems.error(
                         effect.place,
                         f"a discharge of {short(effect.name)}, which nothing is",
                         "an `act` of an obligation or the `as` of a due, under the same key",
-                        "correct the name",
+                        f"write {twin}" if twin else "correct the name, or the rule's key",
                     )
-
-    # Cost
-
-    def _add_cost(self, rule: Rule, parts: list[Meaning]) -> None:
-        """What one look at a rule costs, and all looks in the life of the agreement."""
-        lets = self.problems.contexts.scope(rule.per).lets
-        names: frozenset[str] = NOTHING.union(*(part.names for part in parts))
-        used = [*parts, *(lets[name] for name in names if name in lets)]
-        once = sum(part.cost for part in used)
-        if once > MAX_LOOK_COST:
-            self.problems.error(
-                rule.place,
-                f"a rule of {once} steps",
-                f"at most {MAX_LOOK_COST}",
-                "lower `max`, or write aggregates that read only their own fact, which are kept running",
-            )
-        everywhere: frozenset[str] = NOTHING.union(*(part.everywhere for part in used))
-        looks, shared = 1, 0
-        for name in self.mentions.behind(self.mentions.of_rule(rule)):
-            fact = self.document.facts.get(name)
-            if fact is None:
-                looks += 2
-            elif rule.per is None or rule.per not in fact.fields:
-                shared += fact.total
-            else:
-                looks += fact.max if fact.per == rule.per else fact.total
-                shared += fact.total if name in everywhere else 0
-        # What has not the key makes every rule of the key be looked at.
-        self.cost += (looks + shared * self._count_keys(rule.per)) * once + sum(part.kept for part in used)
-
-    def _count_keys(self, per: str | None) -> int:
-        if per is None:
-            return 1
-        totals = [fact.total for fact in self.document.facts.values() if per in fact.fields]
-        return min(MAX_KEYS, sum(totals))

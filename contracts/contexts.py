@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from contracts.document import Document
+from contracts.faults import likely
 from contracts.inference import infer
 from contracts.limits import MAX_KEY_FIELDS
 from contracts.meaning import Meaning, Scope, Unknowable
@@ -26,8 +27,13 @@ KEY_KINDS = ("string", "integer", "date", "enum")
 class Contexts:
     """Knows the scopes of a document; each let is looked at once in each context."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(
+        self, document: Document, *, broken: frozenset[str] = frozenset(), whole: bool = True
+    ) -> None:
         self.document = document
+        self.broken = broken
+        """Names of parts that could not be read; `whole` is false where anything lacks."""
+        self.whole = whole
         self.errors: list[TallyError] = []
         """Keys without one type, circles, and lets that mean nothing anywhere."""
         self.order, self.circles = sort_names(document)
@@ -75,7 +81,7 @@ class Contexts:
             deadline_needs=self.deadline_needs,
             calendars=document.calendars,
             bands=document.bands,
-            broken=dict.fromkeys(self.circles),
+            broken=dict.fromkeys((*self.circles, *self.broken)),
             key=None if key is None else (key, self.keys[key]),
             in_deadline=in_deadline,
         )
@@ -116,13 +122,17 @@ class Contexts:
             if len(types) == 1 and next(iter(types)).kind in KEY_KINDS:
                 keys[name] = next(iter(types))
                 continue
+            if not types and not self.whole:
+                continue
             found = f"per {name}, a field that is {kinds}" if types else f"per {name}, which no fact has"
             expected = f"one type wherever it is used: {', '.join(KEY_KINDS)}"
-            self._add(place, found, expected)
+            fields = {field for rule in self.document.facts.values() for field in rule.fields}
+            twin = None if types else likely(name, sorted(fields))
+            self._add(place, found, expected, f"write {twin}" if twin else "rename or correct it")
         return keys
 
-    def _add(self, place: Place, found: str, expected: str) -> None:
-        error = InvalidError(str(place), found=found, expected=expected, action="rename or correct it")
+    def _add(self, place: Place, found: str, expected: str, action: str = "rename or correct it") -> None:
+        error = InvalidError(str(place), found=found, expected=expected, action=action)
         if str(error) not in map(str, self.errors):
             self.errors.append(error)
 

@@ -18,13 +18,14 @@ from contracts.course import NOT_COUNTED, WAITING
 from contracts.document import Rule
 from contracts.evaluator import Firing
 from contracts.facts_known import Closing, ExistingFact, Known, Moment
-from contracts.hashes import key_text
+from contracts.hashes import hash_of_firing, key_text
 from contracts.inference import infer_aggregates
 from contracts.look import Key, Look
 from contracts.mentions import Mentions
-from contracts.phrases import outermost, quoted
+from contracts.phrases import listed, quoted
+from contracts.prospects import Prospects
 from contracts.render import prose_value
-from contracts.syntax import Aggregate, Expression, Name, walk
+from contracts.syntax import Aggregate, Expression, Name, Node, outermost, walk
 from contracts.types import Type, parse_typed
 from contracts.values import Instant, Value, format_value
 from contracts.words import Words
@@ -65,7 +66,14 @@ class Explanation:
     conditions: tuple[Condition, ...]
     outcome: tuple[str, ...]
     """What followed, in words, if it has fired."""
+    stands: tuple[str, ...]
+    """Where that was corrected: by whom, when and why, and then what stands in its place."""
     missing: tuple[str, ...]
+    """What may still come that would make it fire, each with who may bring it and until when."""
+    never: str
+    """Why it can no longer fire, or empty."""
+    trouble: str
+    """Why it has not fired though its condition holds: an effect that cannot be calculated, or empty."""
 
 
 def explain(agreement: Agreement, rule_name: str, key: str | None = None) -> Explanation:
@@ -88,7 +96,9 @@ class Explainer:
         self.words = Words(self.document)
         self._fired = {(firing.rule, key_text(firing)): firing for firing in agreement.firings}
         self._mentions = Mentions(self.document)
+        self._failures = {(failure.rule, failure.key): failure for failure in agreement.failures}
         self._parts: dict[str, tuple[_Part, ...]] = {}
+        self._ready: dict[int, tuple[Node, Run]] = {}
 
     def rule(self, name: str) -> Rule:
         """A rule by its name; raises MissingError where there is none."""
@@ -124,7 +134,10 @@ class Explainer:
         known = self.agreement.known if fired is None else self._known_at(rule, of, fired)
         conditions = tuple(self._conditions(rule, of, known))
         holds = self.agreement.start is not None and all(condition.holds for condition in conditions)
-        missing = () if holds or fired else tuple(self._missing(rule, of))
+        prospects = Prospects(self.agreement, of, self._ready)
+        never = "" if holds or fired else self._never(rule, prospects)
+        failure = self._failures.get((rule.name, of)) if holds and not fired else None
+        missing = () if holds or fired or never else tuple(self._missing(rule, prospects))
         return Explanation(
             rule=rule.name,
             key=key,
@@ -132,7 +145,10 @@ class Explainer:
             holds=holds,
             conditions=conditions,
             outcome=tuple(self.words.outcome(effect) for effect in fired.effects) if fired else (),
+            stands=tuple(self._stands(fired)) if fired else (),
             missing=missing,
+            never=never,
+            trouble=str(failure.error) if failure else "",
         )
 
     def _key(self, rule: Rule, text: str | None) -> Key | None:
@@ -207,46 +223,68 @@ class Explainer:
 
     # What is missing
 
-    def _missing(self, rule: Rule, key: Key | None) -> Iterator[str]:
-        """What could still happen, in words: facts and deadlines that the condition mentions, by name."""
+    def _never(self, rule: Rule, prospects: Prospects) -> str:
+        """Why a rule that has not fired can no longer fire, or empty."""
+        agreement = self.agreement
+        if agreement.status == ENDED and rule.name not in agreement.contract.discharging:
+            return f"the agreement has ended ({agreement.reason})"
+        for node in outermost(rule.when.node):
+            if prospects.can_hold(rule.when, node):
+                continue
+            part = Expression(text=rule.when.text, node=node, place=rule.when.place)
+            gone = [
+                prospects.gone(name)
+                for name in sorted(self._mentions.behind(self._mentions.of(part)))
+                if name in self.document.facts
+                and not prospects.is_there(name)
+                and not prospects.can_come(name)
+            ]
+            told = self.words.phrases.tell(part)
+            return "; ".join([f"nothing that may still come makes this hold: {told}", *gone])
+        return ""
+
+    def _missing(self, rule: Rule, prospects: Prospects) -> Iterator[str]:
+        """What could still happen that makes the condition hold, in words, in the order in which it asks."""
         agreement, document = self.agreement, self.document
         if agreement.status == PROPOSED:
             for proposal in agreement.proposals:
                 for role, count in proposal.lacking.items():
                     holder = document.parties.get(role, document.timekeeper)
                     yield f"{count} more signature{'s' if count > 1 else ''} by {holder} ({role})"
-        if agreement.status == ENDED and rule.name not in agreement.contract.discharging:
-            yield f"nothing: the agreement has ended ({agreement.reason})"
-            return
         if agreement.missing:
             yield f"{len(agreement.missing)} counted entry that this node does not hold"
-        for name in sorted(self._mentions.behind(self._mentions.of(rule.when))):
+        names = dict.fromkeys(prospects.helpful(rule.when, rule.when.node))
+        for name in self._with_needs(names, prospects):
             if name in document.deadlines:
-                yield from self._missing_deadline(name, key)
-            elif not self._is_there(name, key):
-                yield from self._missing_fact(name, key)
+                yield from self._missing_deadline(name, prospects)
+            else:
+                yield from self._missing_fact(name, prospects)
 
-    def _is_there(self, name: str, key: Key | None) -> bool:
-        known = self.agreement.known
-        if key is None or key[0] not in self.document.facts[name].fields:
-            return bool(known.facts(name))
-        return bool(known.facts_with(name, *key))
+    def _with_needs(self, names: Iterable[str], prospects: Prospects) -> Iterator[str]:
+        """Names, and before each deadline that is not fixed what it still needs; each once."""
+        found: dict[str, None] = {}
+        for name in names:
+            if name in self.document.deadlines and not prospects.is_there(name):
+                behind = sorted(self._mentions.behind([name]) - {name})
+                found |= dict.fromkeys(each for each in behind if not prospects.is_there(each))
+            found[name] = None
+        return iter(found)
 
     def _closing(self, name: str, key: Key | None) -> Closing | None:
         keyed = self.document.deadlines[name].per is not None
         value: Value | None = key[1] if keyed and key is not None else None
         return self.agreement.known.deadline(name, value)
 
-    def _missing_deadline(self, name: str, key: Key | None) -> Iterator[str]:
-        closing = self._closing(name, key)
+    def _missing_deadline(self, name: str, prospects: Prospects) -> Iterator[str]:
+        closing = self._closing(name, prospects.key)
         if closing is None:
             yield f"{name}: not fixed; it rests on what has not come yet"
         elif not closing.passed:
             due = format_value(Instant(closing.due_ms))
             yield f"{name}: open; it closes at {self.agreement.timekeeper}'s first tick from {due} on"
 
-    def _missing_fact(self, name: str, key: Key | None) -> Iterator[str]:
-        document, agreement = self.document, self.agreement
+    def _missing_fact(self, name: str, prospects: Prospects) -> Iterator[str]:
+        document, agreement, key = self.document, self.agreement, prospects.key
         rule = document.facts[name]
         views = [
             view
@@ -256,22 +294,32 @@ class Explainer:
             and (key is None or view.fields.get(key[0], format_value(key[1])) == format_value(key[1]))
         ]
         until = ""
-        for deadline in dict.fromkeys((rule.state_before, rule.before)):
+        for deadline in (rule.state_before, rule.before):
             closing = self._closing(deadline, key) if deadline else None
-            if closing is not None and closing.passed:
-                yield f"{name}: absent for ever, {deadline} has closed"
-                return
-            if closing is not None and not until:
+            if closing is not None and not closing.passed and not until:
                 until = f", until {deadline} closes at {format_value(Instant(closing.due_ms))}"
         if not views:
             who = " or ".join(f"{document.parties[role]} ({role})" for role in rule.by)
-            yield f"{name}: not stated; {who} may state it{until}"
+            more = "" if rule.max == 1 or not prospects.is_there(name) else " once more"
+            yield f"{name}: not stated{more}; {who} may state it{until}"
         for view in views:
             waits = [f"{document.parties[role]} ({role}) to confirm it" for role in view.awaiting]
             if view.status == NOT_COUNTED or any(c.counted is None for c in view.confirmations):
                 waits.append(f"{agreement.timekeeper} (timekeeper) to count it")
             lacking = " and for ".join(waits) or "nothing"
             yield f"{name}: stated by {view.organization}; waits for {lacking}{until}"
+
+    def _stands(self, firing: Firing) -> Iterator[str]:
+        """What stands in place of what followed, since when and by whom, where that was corrected."""
+        found = self.agreement.corrections.get(hash_of_firing(self.agreement.contract.agreement, firing))
+        if found is None:
+            return
+        why = f": “{found.text}”" if found.text else ""
+        signed = listed(found.organizations)
+        yield f"corrected by {signed}, {prose_value(found.moment.instant)}{why}"
+        yield from (self.words.outcome(effect) for effect in found.effects)
+        if not found.effects:
+            yield "nothing"
 
     # What was known
 

@@ -217,15 +217,23 @@ def _node(child: Token | Node | _Everywhere) -> Node:
     return child
 
 
-_PARSER: Lark = Lark(
-    GRAMMAR, parser="lalr", lexer="contextual", keep_all_tokens=True, transformer=_Builder(), start="start"
-)
+@lru_cache(maxsize=1)
+def _parser() -> Lark:
+    """Made at its first use: it takes as long as starting Python, and most commands read no expression."""
+    return Lark(
+        GRAMMAR,
+        parser="lalr",
+        lexer="contextual",
+        keep_all_tokens=True,
+        transformer=_Builder(),
+        start="start",
+    )
 
 
 @lru_cache(maxsize=4096)
 def _parse_text(text: str) -> Node:
     """The tree of a text; contracts out of one template have the same texts, which are read once."""
-    return _PARSER.parse(text)  # type: ignore[return-value]  # the builder gives nodes
+    return _parser().parse(text)  # type: ignore[return-value]  # the builder gives nodes
 
 
 def parse_expression(text: str, place: Place) -> Expression:

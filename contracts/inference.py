@@ -14,7 +14,7 @@ from contracts.facts_inference import FactInference
 from contracts.flows import Flow, both, choice, compared, either, mixed, negated, rising
 from contracts.functions import CALENDAR_FUNCTIONS, FUNCTIONS, TypeFault, split_arguments
 from contracts.grammar import AGGREGATES
-from contracts.meaning import Meaning, Scope, above, leaf
+from contracts.meaning import Meaning, Scope, Unknowable, above, leaf
 from contracts.operations import NEGATIONS, OPERATIONS, ORDERED
 from contracts.syntax import (
     Aggregate,
@@ -105,7 +105,12 @@ class _Inference(FactInference):
                 )
         joined = common(left, right)
         if joined is None:
-            raise self.refuse(node, f"{left} {node.operator} {right}", "two values of one type")
+            raise self.refuse(
+                node,
+                f"{left} {node.operator} {right}",
+                "two values of one type",
+                "turn one side into the other",
+            )
         if node.operator not in ("==", "!=") and joined.kind not in ORDERED:
             raise self.refuse(node, f"{left} {node.operator} {right}", f"== or != between values of {joined}")
 
@@ -117,8 +122,8 @@ class _Inference(FactInference):
             raise self.refuse(
                 node,
                 f"{a} {node.operator} {b}",
-                "kinds that the operator takes",
-                "see `Operators` in the docs",
+                _takes(node.operator, a.kind),
+                "write one of them, or turn one side into it",
             )
         if a.kind == b.kind == "money" and a.currency and b.currency and a.currency != b.currency:
             raise self.refuse(
@@ -192,6 +197,8 @@ class _Inference(FactInference):
         arguments, last = node.arguments[:-1], node.arguments[-1]
         if len(arguments) != len(function.takes):
             raise self.refuse(node, f"{len(node.arguments)} arguments", function.form)
+        if isinstance(last, Name) and last.name in self.scope.broken:
+            raise Unknowable
         if not isinstance(last, Name) or last.name not in self.scope.calendars:
             raise self.refuse(
                 last,
@@ -212,6 +219,8 @@ class _Inference(FactInference):
         if len(node.arguments) != 2:
             raise self.refuse(node, f"{len(node.arguments)} arguments", form)
         name, argument = node.arguments
+        if isinstance(name, Name) and name.name in self.scope.broken:
+            raise Unknowable
         table = self.scope.bands.get(name.name) if isinstance(name, Name) else None
         if not isinstance(name, Name) or table is None:
             raise self.refuse(
@@ -225,6 +234,12 @@ class _Inference(FactInference):
         if joined is None or (joined.kind != table.of.kind):
             raise self.refuse(node, str(inner.type), f"a value of {table.of}", f"write {form}")
         return above(table.gives, mixed(inner.flow), inner, leaf(table.gives, name.name))
+
+
+def _takes(operator: str, kind: str) -> str:
+    """What may stand on the right of an operator, after a kind."""
+    kinds = sorted({right for sign, left, right in OPERATIONS if (sign, left) == (operator, kind)})
+    return f"{kind} {operator} {' or '.join(kinds)}" if kinds else f"no {kind} before {operator}"
 
 
 def _is_negative(value: Value) -> bool:

@@ -6,7 +6,7 @@ computed, and its result stands behind it. Each part has a rank, so that bracket
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -30,6 +30,7 @@ from contracts.syntax import (
     Negate,
     Node,
     Not,
+    outermost,
     walk,
 )
 from contracts.truth import Truth
@@ -95,6 +96,8 @@ class Phrases:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.truth = Truth(Problems(document))
+        self._times: dict[str, bool] = {}
+        """Whether each let is a time: each is looked at once."""
 
     @cached_property
     def _percents(self) -> frozenset[str]:
@@ -105,6 +108,17 @@ class Phrases:
     def tell(self, expression: Expression) -> str:
         """An expression in words."""
         return self.say(expression, expression.node).text
+
+    def alternatives(self, expression: Expression) -> str:
+        """A value in words that stands by itself: what it is under which condition, without brackets."""
+        node, told = expression.node, ""
+        while isinstance(node, Call) and node.function == "if" and self.constant(expression, node) is None:
+            asked, chosen, node = node.arguments
+            condition = self.say(expression, asked).within(_AND)
+            told += f"{self._chosen(expression, chosen)} if {condition}; otherwise "
+        if told and self._is_nothing(expression, node):
+            return told + self._chosen(expression, node)
+        return told + self.say(expression, node).text
 
     def conditions(self, expression: Expression) -> tuple[str, ...]:
         """A condition in words, taken apart at its outermost `and`s."""
@@ -261,7 +275,9 @@ class Phrases:
         match node:
             case Name(name=name):
                 if name in document.lets:
-                    return self._is_time(document.lets[name].node)
+                    if name not in self._times:
+                        self._times[name] = self._is_time(document.lets[name].node)
+                    return self._times[name]
                 return name == "last" or (
                     name in document.params and document.params[name].type.kind in ("instant", "date")
                 )
@@ -294,9 +310,13 @@ class Phrases:
 
     def _chosen(self, expression: Expression, node: Node) -> str:
         value = self.constant(expression, node)
-        if isinstance(value, Money) and not value.amount:
+        if value is not None and self._is_nothing(expression, node):
             return f"nothing ({prose_value(value)})"
         return self.say(expression, node).within(_PHRASE)
+
+    def _is_nothing(self, expression: Expression, node: Node) -> bool:
+        value = self.constant(expression, node)
+        return isinstance(value, Money) and not value.amount
 
     def _call(self, expression: Expression, node: Call) -> Said:
         if node.function == "if":
@@ -373,12 +393,3 @@ _CALLS: Mapping[tuple[str, int], str] = {
     ("end_of_business_day", 2): "the end of the business day of {0} or the next one (in the calendar {1})",
 }
 """The words of each function, by its name and how many arguments it is given."""
-
-
-def outermost(node: Node) -> Iterable[Node]:
-    """The parts of a condition between its outermost `and`s."""
-    if isinstance(node, Logic) and node.operator == "and":
-        yield from outermost(node.left)
-        yield from outermost(node.right)
-    else:
-        yield node

@@ -1,15 +1,20 @@
 """Reading a contract document, from YAML text or from its signed form.
 
-`parse_document` refuses what has not the form of a contract; what it lets pass is held against the rest
-(types, names, roles, absence, cost) by `contracts.checker`, which reports all it finds at once.
+`parse_document` refuses what has not the form of a contract, at the first fault; `draft_contract_yaml`
+collects the faults, and gives what could be read. The rest (types, names, roles, absence, cost) is looked at
+by `contracts.checker`, which reports all it finds at once.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
-from contracts.document import TIMEKEEPER, Document, Param, SignRule, check_size
+from contracts.document import TIMEKEEPER, Document, Param, Rule, SignRule, check_size
+from contracts.faults import MAX_FAULTS, Broken, Faults
 from contracts.limits import (
     LANGUAGE,
     LANGUAGE_VECTORS,
@@ -32,12 +37,14 @@ from contracts.reading_facts import read_deadline, read_fact
 from contracts.reading_rules import read_rule
 from contracts.reading_tables import read_bands, read_calendar
 from contracts.syntax import Place
-from contracts.tree import Reader, check_name
+from contracts.tree import Reader, check_name, optional
 from contracts.types import KINDS, Type, parse_typed
 from contracts.yaml_text import Tree, parse_yaml
-from ledger.errors import InvalidError, MalformedError, TooLargeError, short
+from ledger.errors import InvalidError, MalformedError, TallyError, TooLargeError, short
 from ledger.log.encoding import decode
 from ledger.log.kinds import NAME_PATTERN
+
+_Part = TypeVar("_Part")
 
 _OPTIONAL = ("successor", "sign", "params", "calendars", "bands", "text", "facts", "deadlines", "lets")
 
@@ -50,11 +57,50 @@ def parse_contract_yaml(text: bytes, label: str = "contract") -> Document:
     return _document(Reader(tree=tree, label=label, marks=marks))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What could be read of a contract that somebody writes.
+
+    `document` is None where its parts cannot be told apart; with faults it lacks what has them, and
+    `broken` names that: params, facts, deadlines, lets, calendars and tables.
+    """
+
+    document: Document | None
+    faults: tuple[TallyError, ...]
+    broken: frozenset[str]
+
+
+def draft_contract_yaml(text: bytes, label: str = "contract") -> Draft:
+    """Read a contract that a person is writing, and collect the faults of its form instead of refusing it."""
+    faults, broken = Faults(MAX_FAULTS), set[str]()
+    try:
+        tree, marks = parse_yaml(text, label, faults)
+        if isinstance(tree, dict):
+            tree = {"language": LANGUAGE_VECTORS} | tree
+        document = _document(Reader(tree=tree, label=label, marks=marks, faults=faults), broken)
+    except Broken:
+        document = None
+    except TallyError as error:
+        document = None
+        if error not in faults.found:
+            faults.found.append(error)
+    return Draft(document=document, faults=tuple(faults.found), broken=frozenset(broken))
+
+
 def parse_document(signed: bytes, label: str = "contract") -> Document:
     """Read the signed form of a contract."""
+    return parse_tree(decode_tree(signed, label), label)
+
+
+def decode_tree(signed: bytes, label: str = "contract") -> Tree:
+    """The tree of a signed form."""
     check_size(signed, label)
-    tree = decode(signed, label)
-    return _document(Reader(tree=_texts_only(tree, label), label=label, marks={}))
+    return _texts_only(decode(signed, label), label)
+
+
+def parse_tree(tree: Tree, label: str) -> Document:
+    """Read the tree of a signed form."""
+    return _document(Reader(tree=tree, label=label, marks={}))
 
 
 def is_other_language(signed: bytes) -> bool:
@@ -83,38 +129,84 @@ def _texts_only(value: object, label: str) -> Tree:
     raise MalformedError(label, found=short(value), expected="texts, lists and maps only")
 
 
-def _document(root: Reader) -> Document:
+def _document(root: Reader, broken: set[str] | None = None) -> Document:
+    """The document; raises Broken where faults are collected and hit what everything else rests on.
+
+    Names of parts with faults are put into `broken`.
+    """
     needed = ("contract", "language", "name", "parties", "timekeeper", "rules")
     parts = root.keys(needed, _OPTIONAL, "a contract")
     parts["contract"].integer(LANGUAGE, LANGUAGE, "a version of the language that this one knows")
     _check_language(parts["language"])
     _check_rules_size(parts)
-    parties = _parties(parts["parties"])
-    timekeeper = parts["timekeeper"].name("an organization", NAME_PATTERN)
-    calendars = _named(parts, "calendars", MAX_CALENDARS)
-    bands = _named(parts, "bands", MAX_BANDS)
-    facts = _named(parts, "facts", MAX_FACTS)
-    deadlines = _named(parts, "deadlines", MAX_DEADLINES)
-    successor = parts.get("successor")
-    return Document(
-        name=parts["name"].name("a contract's name", TITLE),
+    name = parts["name"].attempt(lambda part: part.name("a contract's name", TITLE)) or ""
+    parties = parts["parties"].attempt(_parties)
+    timekeeper = parts["timekeeper"].attempt(_organization)
+    named = _Named(parts, set() if broken is None else broken)
+    document = Document(
+        name=name,
         language=LANGUAGE,
-        parties=parties,
-        timekeeper=timekeeper,
-        successor=successor.name("an organization", NAME_PATTERN) if successor else None,
-        sign=_sign(parts.get("sign"), parties, timekeeper, root.place),
-        params={name: _param(entry) for name, entry in _named(parts, "params", MAX_PARAMS).items()},
-        calendars={name: read_calendar(entry) for name, entry in calendars.items()},
-        bands={name: read_bands(entry) for name, entry in bands.items()},
-        text=parts["text"].text(MAX_TEXT_CHARS, "prose") if "text" in parts else "",
-        facts={name: read_fact(entry) for name, entry in facts.items()},
-        deadlines={name: read_deadline(entry) for name, entry in deadlines.items()},
-        lets={name: entry.expression() for name, entry in _named(parts, "lets", MAX_LETS).items()},
-        rules=tuple(read_rule(item) for item in parts["rules"].items(MAX_RULES, "rules")),
+        parties=parties or {},
+        timekeeper=timekeeper or "",
+        successor=optional(parts, "successor", _organization),
+        sign=_sign(parts.get("sign"), parties, timekeeper, root.place) if parties and timekeeper else {},
+        params=named.read("params", MAX_PARAMS, read_param),
+        calendars=named.read("calendars", MAX_CALENDARS, read_calendar),
+        bands=named.read("bands", MAX_BANDS, read_bands),
+        text=optional(parts, "text", lambda part: part.text(MAX_TEXT_CHARS, "prose")) or "",
+        facts=named.read("facts", MAX_FACTS, read_fact),
+        deadlines=named.read("deadlines", MAX_DEADLINES, read_deadline),
+        lets=named.read("lets", MAX_LETS, Reader.expression),
+        rules=parts["rules"].attempt(_rules) or (),
         tree=root.tree,
         label=root.label,
         marks=root.marks,
     )
+    # Without them, or a section (one with a key of its own), what uses their names would all seem wrong.
+    if parties is None or timekeeper is None or named.lost or len(parts) < len(root.tree):
+        raise Broken
+    return document
+
+
+class _Named:
+    """Reads the sections of a document in which everything has a name."""
+
+    def __init__(self, parts: Mapping[str, Reader], broken: set[str]) -> None:
+        self.parts = parts
+        self.broken = broken
+        self.lost = False
+        """Whether a whole section could not be read."""
+
+    def read(self, key: str, limit: int, read: Callable[[Reader], _Part]) -> dict[str, _Part]:
+        """What `read` makes of each entry of a section; those with faults count as broken."""
+        if key not in self.parts:
+            return {}
+        entries = self.parts[key].attempt(lambda part: part.entries(limit, key))
+        self.lost |= entries is None
+        found: dict[str, _Part] = {}
+        for name, entry in (entries or {}).items():
+            before = len(entry.faults.found)
+            entry.attempt(partial(_check_named, name, key))
+            # What has no name may be the rest of an expression that YAML cut at a comma.
+            part = entry.attempt(read) if len(entry.faults.found) == before else None
+            if part is not None and len(entry.faults.found) == before:
+                found[name] = part
+            else:
+                self.broken.add(name)
+        return found
+
+
+def _check_named(name: str, key: str, reader: Reader) -> None:
+    check_name(name, reader.place, f"a name under {key}")
+
+
+def _organization(reader: Reader) -> str:
+    return reader.name("an organization", NAME_PATTERN)
+
+
+def _rules(reader: Reader) -> tuple[Rule, ...]:
+    read = [item.attempt(read_rule) for item in reader.items(MAX_RULES, "rules")]
+    return tuple(rule for rule in read if rule is not None)
 
 
 def _check_language(reader: Reader) -> None:
@@ -141,15 +233,6 @@ def _check_rules_size(parts: Mapping[str, Reader]) -> None:
         )
 
 
-def _named(parts: Mapping[str, Reader], key: str, limit: int) -> dict[str, Reader]:
-    if key not in parts:
-        return {}
-    entries = parts[key].entries(limit, key)
-    for name, entry in entries.items():
-        check_name(name, entry.place, f"a name under {key}")
-    return entries
-
-
 def _parties(reader: Reader) -> dict[str, str]:
     # A role stands in signatures too, whose form knows names of the ledger: so without `_`.
     entries = reader.entries(MAX_PARTIES, "parties")
@@ -166,14 +249,14 @@ def _sign(
     """What each role needs to sign; one person where the document does not say."""
     roles = set(parties) if timekeeper in parties.values() else {*parties, TIMEKEEPER}
     rules = {role: SignRule(need=1, of=(), place=place) for role in sorted(roles)}
-    for role, entry in (reader.entries(MAX_PARTIES + 1, "sign") if reader else {}).items():
+    entries = reader.attempt(lambda part: part.entries(MAX_PARTIES + 1, "sign")) if reader else None
+    for role, entry in (entries or {}).items():
         if role not in roles:
-            raise entry.refuse(
-                f"the role {short(role)}",
-                f"one of {', '.join(sorted(roles))}",
-                "remove it, or name its party",
-            )
-        rules[role] = _sign_rule(entry)
+            expected = f"one of {', '.join(sorted(roles))}"
+            fault = entry.refuse(f"the role {short(role)}", expected, "remove it, or name its party")
+            entry.faults.add(fault)
+        elif (rule := entry.attempt(_sign_rule)) is not None:
+            rules[role] = rule
     return rules
 
 
@@ -187,7 +270,8 @@ def _sign_rule(reader: Reader) -> SignRule:
     return SignRule(need=need, of=of, place=reader.place)
 
 
-def _param(reader: Reader) -> Param:
+def read_param(reader: Reader) -> Param:
+    """`{kind: value}`: a typed value."""
     entries = reader.entries(2, "a param such as {decimal: 0.105}")
     kind = next((key for key in entries if key in KINDS), None)
     if kind is None or (len(entries) == 2 and not (kind == "enum" and "of" in entries)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from contracts.document import (
     BUILT_IN_FIELDS,
@@ -13,6 +14,7 @@ from contracts.document import (
     FactRule,
     FieldRule,
 )
+from contracts.faults import likely
 from contracts.limits import (
     MAX_ATTACHMENTS,
     MAX_FACTS_OF_A_KIND,
@@ -22,7 +24,7 @@ from contracts.limits import (
     MAX_VALUE_CHARS,
     ROLE,
 )
-from contracts.tree import Reader, check_name
+from contracts.tree import Reader, check_name, optional
 from contracts.types import KINDS, Type
 from ledger.errors import short
 
@@ -54,27 +56,23 @@ _FACT_KEYS = ("confirm", "before", "state_before", "max", "per", "total", "field
 def read_fact(reader: Reader) -> FactRule:
     """`{by, confirm, before, state_before, max, per, total, fields, attachments, when, event}`."""
     parts = reader.keys(("by",), (*_FACT_KEYS, "event"), "a fact")
-    fields = parts["fields"].entries(MAX_FIELDS, "fields") if "fields" in parts else {}
-    for name, entry in fields.items():
-        check_name(name, entry.place, "a field")
-        if name in BUILT_IN_FIELDS:
-            raise entry.refuse(f"the field {name}", "another name: every fact has it", f"leave {name} out")
-    per = _name(parts, "per", "a field of this fact")
-    if per is None and "total" in parts:
-        raise parts["total"].refuse("a total without per", "`max` alone, or `per` with it", "say it in max")
-    most = _count(parts, "max", 1)
+    per = optional(parts, "per", lambda part: part.name("a field of this fact"))
+    if "per" not in parts and "total" in parts:
+        fault = parts["total"].refuse("a total without per", "`max` alone, or `per` with it", "say it in max")
+        reader.faults.add(fault)
+    most = optional(parts, "max", _count) or 1
     return FactRule(
-        by=parts["by"].names(MAX_PARTIES, "a role", ROLE),
-        confirm=parts["confirm"].names(MAX_PARTIES, "a role", ROLE) if "confirm" in parts else (),
-        before=_name(parts, "before", "a deadline"),
-        state_before=_name(parts, "state_before", "a deadline"),
+        by=parts["by"].attempt(_roles) or (),
+        confirm=optional(parts, "confirm", _roles) or (),
+        before=optional(parts, "before", lambda part: part.name("a deadline")),
+        state_before=optional(parts, "state_before", lambda part: part.name("a deadline")),
         max=most,
         per=per,
-        total=most if per is None else _count(parts, "total", MAX_FACTS_OF_A_KIND),
-        fields={name: _field(entry) for name, entry in fields.items()},
-        attachments=_attachments(parts),
-        when=parts["when"].expression() if "when" in parts else None,
-        event=_event(parts["event"]) if "event" in parts else None,
+        total=most if per is None else optional(parts, "total", _count) or MAX_FACTS_OF_A_KIND,
+        fields=optional(parts, "fields", _fields) or {},
+        attachments=optional(parts, "attachments", _attachments) or 0,
+        when=optional(parts, "when", Reader.expression),
+        event=optional(parts, "event", _event),
         place=reader.place,
     )
 
@@ -82,37 +80,46 @@ def read_fact(reader: Reader) -> FactRule:
 def read_deadline(reader: Reader) -> DeadlineRule:
     """`{at, grace, per}`."""
     parts = reader.keys(("at",), ("grace", "per"), "a deadline")
-    return DeadlineRule(
-        at=parts["at"].expression(),
-        grace=parts["grace"].expression() if "grace" in parts else None,
-        per=_name(parts, "per", "a field's name"),
-        place=reader.place,
-    )
+    grace = optional(parts, "grace", Reader.expression)
+    per = optional(parts, "per", lambda part: part.name("a field's name"))
+    return DeadlineRule(at=parts["at"].expression(), grace=grace, per=per, place=reader.place)
 
 
-def _name(parts: Mapping[str, Reader], key: str, what: str) -> str | None:
-    return parts[key].name(what) if key in parts else None
+def _roles(reader: Reader) -> tuple[str, ...]:
+    return reader.names(MAX_PARTIES, "a role", ROLE)
 
 
-def _count(parts: Mapping[str, Reader], key: str, otherwise: int) -> int:
-    return parts[key].integer(1, MAX_FACTS_OF_A_KIND, "how many count") if key in parts else otherwise
+def _count(reader: Reader) -> int:
+    return reader.integer(1, MAX_FACTS_OF_A_KIND, "how many count")
 
 
-def _attachments(parts: Mapping[str, Reader]) -> int:
-    if "attachments" not in parts:
-        return 0
-    if parts["attachments"].tree == "required":
+def _attachments(reader: Reader) -> int:
+    if reader.tree == "required":
         return 1
-    return parts["attachments"].integer(1, MAX_ATTACHMENTS, "`required`, or how many attachments")
+    return reader.integer(1, MAX_ATTACHMENTS, "`required`, or how many attachments")
+
+
+def _fields(reader: Reader) -> dict[str, FieldRule]:
+    fields: dict[str, FieldRule] = {}
+    for name, entry in reader.entries(MAX_FIELDS, "fields").items():
+        rule = entry.attempt(partial(_named_field, name))
+        if rule is not None:
+            fields[name] = rule
+    return fields
+
+
+def _named_field(name: str, reader: Reader) -> FieldRule:
+    check_name(name, reader.place, "a field")
+    if name in BUILT_IN_FIELDS:
+        raise reader.refuse(f"the field {name}", "another name: every fact has it", f"leave {name} out")
+    return _field(reader)
 
 
 def _field(reader: Reader) -> FieldRule:
     """`decimal`, `{money: EUR}`, `{enum: [good, fair]}`, `{decimal: {least: "1", most: limit}}`."""
     if isinstance(reader.tree, str):
         if reader.tree not in KINDS or reader.tree == "enum":
-            raise reader.refuse(
-                short(reader.tree), f"a type: {', '.join(KINDS)}", "an enum lists its members"
-            )
+            raise reader.refuse(short(reader.tree), f"a type: {', '.join(KINDS)}", _type_action(reader.tree))
         return FieldRule(type=Type(reader.tree), least=None, most=None, place=reader.place)
     entries = reader.entries(1, "a type such as decimal, {money: EUR} or {enum: [good, fair]}")
     kind, detail = next(iter(entries.items()), ("", reader))
@@ -124,11 +131,18 @@ def _field(reader: Reader) -> FieldRule:
             raise detail.refuse(short(detail.tree), "a currency such as EUR")
         return FieldRule(type=Type("money", detail.tree), least=None, most=None, place=reader.place)
     if kind not in KINDS:
-        raise reader.refuse(short(kind), f"a type: {', '.join(KINDS)}")
+        raise reader.refuse(short(kind), f"a type: {', '.join(KINDS)}", _type_action(kind))
     details = detail.keys((), ("least", "most", "event", "type", "unit", "take"), "bounds")
     least, most = (_text(details, key, "a value or a param") for key in ("least", "most"))
     event = _event_value(detail, details, kind)
     return FieldRule(type=Type(kind), least=least, most=most, event=event, place=reader.place)
+
+
+def _type_action(kind: str) -> str:
+    if kind == "enum":
+        return "list its words, like {enum: [good, fair]}"
+    twin = likely(kind, KINDS)
+    return f"write {twin}" if twin else "write one of them"
 
 
 def _event_value(reader: Reader, parts: Mapping[str, Reader], kind: str) -> EventValue | None:

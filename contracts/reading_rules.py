@@ -18,28 +18,35 @@ from contracts.document import (
     Rule,
     State,
 )
+from contracts.faults import Broken
 from contracts.limits import MAX_EFFECTS, MAX_PARTIES, ROLE
-from contracts.syntax import Expression
-from contracts.tree import Reader
+from contracts.tree import Reader, optional
 
 
 def read_rule(reader: Reader) -> Rule:
     """`{name, when, then, per}`."""
     parts = reader.keys(("name", "when", "then"), ("per",), "a rule")
-    effects = parts["then"].items(MAX_EFFECTS, "effects")
-    if not effects:
-        raise parts["then"].refuse("no effect", "at least one effect")
-    return Rule(
-        name=parts["name"].name("a rule's name"),
-        when=parts["when"].expression(),
-        then=tuple(_effect(item) for item in effects),
-        per=parts["per"].name("a field's name") if "per" in parts else None,
-        place=reader.place,
-    )
+    name = parts["name"].attempt(lambda part: part.name("a rule's name"))
+    when = parts["when"].attempt(Reader.expression)
+    effects = parts["then"].attempt(_effects)
+    per = optional(parts, "per", lambda part: part.name("a field's name"))
+    if name is None or when is None or effects is None:
+        raise Broken
+    return Rule(name=name, when=when, then=effects, per=per, place=reader.place)
+
+
+def _effects(reader: Reader) -> tuple[Effect, ...]:
+    items = reader.items(MAX_EFFECTS, "effects")
+    if not items:
+        raise reader.refuse("no effect", "at least one effect")
+    read = [item.attempt(_effect) for item in items]
+    return tuple(effect for effect in read if effect is not None)
 
 
 def _effect(reader: Reader) -> Effect:
     parts = reader.keys((), tuple(_EFFECTS), "an effect")
+    if not parts and reader.tree:
+        raise Broken
     if len(parts) != 1:
         raise reader.refuse(
             f"{len(parts)} keys", f"one effect: {', '.join(_EFFECTS)}", "write one item for each effect"
@@ -52,12 +59,17 @@ def _due(reader: Reader) -> Due:
     parts = reader.keys(("from", "to", "amount"), ("within", "on", "as"), "an amount due")
     if "within" in parts and "on" in parts:
         raise reader.refuse("both within and on", "one of them", "remove one")
+    amount = parts["amount"].attempt(Reader.expression)
+    within = optional(parts, "within", Reader.expression)
+    on = optional(parts, "on", Reader.expression)
+    if amount is None:
+        raise Broken
     return Due(
         payer=parts["from"].name("a role", ROLE),
         payee=parts["to"].name("a role", ROLE),
-        amount=parts["amount"].expression(),
-        within=_optional(parts, "within"),
-        on=_optional(parts, "on"),
+        amount=amount,
+        within=within,
+        on=on,
         name=parts["as"].name("the name of an amount due") if "as" in parts else None,
         place=reader.place,
     )
@@ -71,8 +83,8 @@ def _obligation(reader: Reader) -> Obligation:
         of=parts["of"].name("a role", ROLE),
         to=parts["to"].name("a role", ROLE) if "to" in parts else None,
         act=parts["act"].name("what is to be done"),
-        amount=_optional(parts, "amount"),
-        by=_optional(parts, "by"),
+        amount=optional(parts, "amount", Reader.expression),
+        by=optional(parts, "by", Reader.expression),
         survives=survives == "true",
         place=reader.place,
     )
@@ -82,10 +94,6 @@ def _request(reader: Reader) -> RequestConfirmation:
     parts = reader.keys(("of", "fact"), (), "a request for confirmation")
     of, fact = parts["of"].name("a role", ROLE), parts["fact"].name("a fact")
     return RequestConfirmation(of=of, fact=fact, place=reader.place)
-
-
-def _optional(parts: Mapping[str, Reader], key: str) -> Expression | None:
-    return parts[key].expression() if key in parts else None
 
 
 def _discharge(reader: Reader) -> Discharge:

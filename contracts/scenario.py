@@ -15,22 +15,39 @@
 - `event`: the JSON text of an EPCIS event, `by` a role, `counted`
 - `terminate`: a role whose people terminate the agreement, `counted`
 - `tick`: the time of a tick
+- `correct`: a rule that has fired (and its `key`), `counted`; what is to stand is `amount`, in place of the
+  one amount due, or `effects`, as `contracts.effects` writes them; `by` the roles that sign it, those whom it
+  disfavours where it does not say; `text`, why
+- `handover`: the organization that keeps the time from `counted` on; with `cut`, what the one before counted
+  or ticked from then on is void
+- `replaced`: when an agreement that replaces this one comes into force
 
 What is counted at one time is counted in the order of the story.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from contracts.document import Document
-from contracts.limits import MAX_ATTACHMENTS, MAX_DOCUMENT_BYTES, MAX_FIELDS, MAX_VALUE_CHARS
+from contracts.effects import EffectMap
+from contracts.limits import (
+    MAX_ATTACHMENTS,
+    MAX_DOCUMENT_BYTES,
+    MAX_EFFECTS,
+    MAX_FIELDS,
+    MAX_PARTIES,
+    MAX_VALUE_CHARS,
+    ROLE,
+)
 from contracts.syntax import Place
 from contracts.tree import Reader
-from contracts.values import Instant, parse_value
+from contracts.values import Instant, format_value, parse_value
 from contracts.yaml_text import parse_yaml
 from ledger.errors import short
+from ledger.log.kinds import NAME_PATTERN
 
 MAX_STORY_ITEMS = 5000
 _EXAMPLE = '{fact: delivered, at: "2019-01-19T03:24:00Z"}'
@@ -69,12 +86,47 @@ class Terminated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Corrected:
+    """People correct what a rule decided: another `amount`, or other `effects`, as a correction has them."""
+
+    rule: str
+    key: str | None
+    amount: str | None
+    effects: tuple[EffectMap, ...]
+    roles: tuple[str, ...]
+    """Who signs; empty for those whom it disfavours."""
+    text: str
+    counted: Instant
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandedOver:
+    """All parties put another timekeeper in place; what the one before said from `cut` on is void."""
+
+    timekeeper: str
+    cut: Instant
+    counted: Instant
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replaced:
+    """Everybody has signed an agreement that replaces this one."""
+
+    counted: Instant
+
+
+Happening: TypeAlias = "Told | Ticked | Terminated | Corrected | HandedOver | Replaced"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """What happens, in the order in which it is told."""
 
     start: Instant
     until: Instant | None
-    story: tuple[Told | Ticked | Terminated, ...]
+    story: tuple[Happening, ...]
 
 
 def parse_scenario(text: bytes, document: Document, label: str = "scenario") -> Scenario:
@@ -102,19 +154,71 @@ def parse_scenario(text: bytes, document: Document, label: str = "scenario") -> 
     return Scenario(start=start, until=until, story=story)
 
 
-def _read_item(reader: Reader, document: Document) -> Told | Ticked | Terminated:
+def _read_item(reader: Reader, document: Document) -> Happening:
     tree = reader.tree
-    if isinstance(tree, dict) and "tick" in tree:
-        return Ticked(counted=_instant(reader.keys(("tick",), (), "a tick")["tick"]))
-    if isinstance(tree, dict) and "terminate" in tree:
-        parts = reader.keys(("terminate", "counted"), (), "a termination")
-        role = parts["terminate"].word(tuple(document.parties), "a role")
-        return Terminated(role=role, counted=_instant(parts["counted"]))
-    if isinstance(tree, dict) and "event" in tree:
-        return _read_event(reader, document)
-    if isinstance(tree, dict) and "fact" in tree:
-        return _read_fact(reader, document)
-    raise reader.refuse("none of fact, event, tick, terminate", f"one of them, such as {_EXAMPLE}")
+    for word, read in _ITEMS.items() if isinstance(tree, dict) else ():
+        if word in tree:
+            return read(reader, document)
+    raise reader.refuse(f"none of {', '.join(_ITEMS)}", f"one of them, such as {_EXAMPLE}")
+
+
+def _read_tick(reader: Reader, document: Document) -> Ticked:
+    return Ticked(counted=_instant(reader.keys(("tick",), (), "a tick")["tick"]))
+
+
+def _read_termination(reader: Reader, document: Document) -> Terminated:
+    parts = reader.keys(("terminate", "counted"), (), "a termination")
+    role = parts["terminate"].word(tuple(document.parties), "a role")
+    return Terminated(role=role, counted=_instant(parts["counted"]))
+
+
+def _read_correction(reader: Reader, document: Document) -> Corrected:
+    parts = reader.keys(("correct", "counted"), ("key", "amount", "effects", "by", "text"), "a correction")
+    if ("amount" in parts) is ("effects" in parts):
+        raise reader.refuse("amount and effects, or neither", "one of them", "say what is to stand")
+    effects = parts["effects"].items(MAX_EFFECTS, "effects") if "effects" in parts else []
+    roles = parts["by"].names(len(document.parties), "a role", ROLE) if "by" in parts else ()
+    for role in roles:
+        if role not in document.parties:
+            raise parts["by"].refuse(f"the role {short(role)}", f"one of {', '.join(document.parties)}")
+    return Corrected(
+        rule=parts["correct"].word([rule.name for rule in document.rules], "a rule"),
+        key=parts["key"].text(MAX_VALUE_CHARS, "a value of the key") if "key" in parts else None,
+        amount=_amount(parts["amount"]) if "amount" in parts else None,
+        effects=tuple(_effect(item) for item in effects),
+        roles=roles,
+        text=parts["text"].text(MAX_VALUE_CHARS, "why") if "text" in parts else "",
+        counted=_instant(parts["counted"]),
+        place=reader.place,
+    )
+
+
+def _amount(reader: Reader) -> str:
+    return format_value(parse_value("money", reader.text(64, "an amount"), str(reader.place)))
+
+
+def _effect(reader: Reader) -> EffectMap:
+    """One effect as a correction states it: a map of texts, `roles` a list of them."""
+    return {
+        key: list(entry.names(MAX_PARTIES, "a role", ROLE))
+        if isinstance(entry.tree, list)
+        else entry.text(MAX_VALUE_CHARS, "a text")
+        for key, entry in reader.entries(MAX_FIELDS, "an effect").items()
+    }
+
+
+def _read_handover(reader: Reader, document: Document) -> HandedOver:
+    parts = reader.keys(("handover", "counted"), ("cut",), "a handover")
+    counted = _instant(parts["counted"])
+    cut = _instant(parts["cut"]) if "cut" in parts else counted
+    if cut > counted:
+        raise parts["cut"].refuse("a cut after the handover", "a time up to `counted`", "leave it out")
+    keeper = parts["handover"].name("an organization", NAME_PATTERN)
+    return HandedOver(timekeeper=keeper, cut=cut, counted=counted, place=reader.place)
+
+
+def _read_replaced(reader: Reader, document: Document) -> Replaced:
+    return Replaced(counted=_instant(reader.keys(("replaced",), (), "a replacement")["replaced"]))
 
 
 def _read_event(reader: Reader, document: Document) -> Told:
@@ -183,3 +287,14 @@ def _instant(reader: Reader) -> Instant:
     if not isinstance(value, Instant) or value.ms < 0:
         raise reader.refuse(short(reader.tree), "an instant from 1970 on")
     return value
+
+
+_ITEMS: Mapping[str, Callable[[Reader, Document], Happening]] = {
+    "fact": _read_fact,
+    "event": _read_event,
+    "tick": _read_tick,
+    "terminate": _read_termination,
+    "correct": _read_correction,
+    "handover": _read_handover,
+    "replaced": _read_replaced,
+}

@@ -7,7 +7,7 @@ only says what a statement that stands in a log means.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn
 
 from contracts.civil import MAX_MS
@@ -17,14 +17,17 @@ from contracts.course import EXISTS, LATE, REFUSED, SURPLUS, Offer
 from contracts.document import TERMINATE
 from contracts.facts import parse_fact
 from contracts.facts_known import Moment
-from contracts.records import Record
+from contracts.records import Outside, Record
 from contracts.replay import Replay
 from contracts.signing import check_member, check_person, check_reach, signers
+from contracts.terms import has_voice
 from contracts.values import Instant
+from contracts.wishes import has_corrected, open_wishes, who_ends
 from ledger.errors import ConflictError, ForbiddenError, InvalidError, MissingError, short
 from ledger.log.kinds import check_body
 
 SEE = "see `tally agree show`"
+SETTLED = "nothing to do: it changes nothing any more; to put right what followed: `tally agree correct`"
 
 
 def check_proposal(record: Record, replaced: Replay | None) -> Contract:
@@ -106,18 +109,27 @@ def _status(replay: Replay) -> str:
 
 
 def _check_in_force(replay: Replay, where: str) -> None:
-    if replay.course.start is None or replay.course.end is not None:
+    course = replay.course
+    if course.start is None or course.end is not None:
         _conflict(
             where,
             f"an agreement {_status(replay)}",
             "one in force",
-            "wait until every party has signed and the timekeeper has counted it: `tally agree show`",
+            f"wait until every party has signed and the timekeeper has counted it: {SEE}"
+            if course.end is None
+            else f"nothing to do: {SEE} for what still stands",
         )
 
 
 def _open_offer(replay: Replay, record: Record, where: str) -> Offer:
     if replay.course.start is not None:
-        _conflict(where, f"an agreement {_status(replay)}", "a proposal")
+        ended = replay.course.end is not None
+        _conflict(
+            where,
+            f"an agreement {_status(replay)}",
+            "a proposal that nobody has accepted or dropped yet",
+            f"nothing to do: {SEE}" if ended else "to end it with the others: `tally agree terminate`",
+        )
     leaf_hash = record.body["proposal"]
     if leaf_hash not in replay.held.offers:
         known = ", ".join(short(offer) for offer in replay.held.offers) or "a proposal"
@@ -159,8 +171,19 @@ def _check_withdraw(replay: Replay, record: Record, where: str) -> None:
 
 def _check_decline(replay: Replay, record: Record, where: str) -> None:
     _open_offer(replay, record, where)
-    check_member(record.organization, tuple(replay.contract.document.parties.values()), where)
+    _check_party(replay, record, where, "leave it unsigned: without every signature it is never in force")
     check_person(record, where)
+
+
+def _check_party(replay: Replay, record: Record, where: str, action: str) -> None:
+    parties = tuple(replay.contract.document.parties.values())
+    if record.organization not in parties:
+        raise ForbiddenError(
+            where,
+            found=f"by {record.organization}, who is no party",
+            expected=f"a party: {', '.join(parties)}",
+            action=action,
+        )
 
 
 def _check_fact(replay: Replay, record: Record, where: str) -> None:
@@ -170,10 +193,9 @@ def _check_fact(replay: Replay, record: Record, where: str) -> None:
     if course.end is None or stated.name not in replay.contract.after_end:
         _check_in_force(replay, f"fact {stated.name}")
     moment = Moment(instant=Instant(max(record.time_ms, course.last_ms)), position=record.position)
-    refused = course.judge(stated, course.fact_of(record, stated, moment))
-    reason = refused[1] if refused else course.quota.surplus(stated)
-    if reason:
-        _conflict(f"fact {stated.name}", reason, "one that can still count", f"nothing to do, or {SEE}")
+    if refused := course.judge(stated, course.fact_of(record, stated, moment)):
+        action = SETTLED if refused[0] == LATE else f"nothing to do, or {SEE}"
+        _conflict(f"fact {stated.name}", refused[1], "one that can still count", action)
 
 
 def _check_confirm(replay: Replay, record: Record, where: str) -> None:
@@ -197,25 +219,27 @@ def _check_confirm(replay: Replay, record: Record, where: str) -> None:
     for name, stated in held.stated[fact].items():
         claim = replay.course.claims.get((fact, name))
         if claim is not None and claim.status in (REFUSED, SURPLUS, EXISTS, LATE):
-            _conflict(where, f"a fact that is settled: {claim.status}", "one that waits", claim.reason)
+            why = f": {claim.reason}" if claim.reason else ""
+            _conflict(where, f"a fact that is settled: {claim.status}{why}", "one that waits", SETTLED)
         before = stated.rule.before
         if before is not None and replay.course.has_passed(before, stated):
-            _conflict(where, f"a fact whose deadline {before} has closed", "one that waits", SEE)
+            _conflict(where, f"a fact that is late: {before} has closed", "one that waits", SETTLED)
     if any(given.organization == record.organization for given in held.confirms.get(fact, ())):
         _conflict(where, f"confirmed by {record.organization} already", "one confirmation", "nothing to do")
 
 
 def _check_terminate(replay: Replay, record: Record, where: str) -> None:
     role = record.body["party"]
-    signers(replay.contract.document, record.organization, role, record.signatures)
-    if role not in replay.contract.document.parties:
-        raise ForbiddenError(where, found=f"as {role}", expected="as a party", action=f"parties {TERMINATE}")
+    _check_party(replay, record, where, f"leave it to them: only parties {TERMINATE}")
+    people = signers(replay.contract.document, record.organization, role, record.signatures)
     _check_in_force(replay, where)
+    if set(people) <= who_ends(replay).get(role, set()):
+        _conflict(where, "said before", "each person once", f"wait for the others: {SEE}")
 
 
 def _check_correction(replay: Replay, record: Record, where: str) -> None:
     course, contract = replay.course, replay.contract
-    check_member(record.organization, tuple(contract.document.parties.values()), where)
+    _check_party(replay, record, where, "leave it to the parties")
     check_person(record, where)
     firing = course.corrections.find(record.body["decision"], course.evaluator.firings)
     effects = check_effects(contract, record.body["effects"])
@@ -226,26 +250,58 @@ def _check_correction(replay: Replay, record: Record, where: str) -> None:
     if record.organization not in needed:
         raise ForbiddenError(
             where,
-            found=f"by {record.organization}, whom it favours",
-            expected=", ".join(sorted(needed)),
-            action="let them sign the same correction",
+            found=f"by {record.organization}, whose signature it does not need",
+            expected=f"{', '.join(sorted(needed))}, who would get less or owe more",
+            action="hand the effects over to them: once they have signed, it stands",
         )
+    decision = record.body["decision"]
+    if any(has_corrected(w, record.organization, decision, effects) for w in open_wishes(replay)):
+        _conflict(where, "said before", "each party once", f"wait for the others: {SEE}")
+
+
+def check_vote(record: Record, known: Iterable[Record], outside: Outside) -> None:
+    """Check a `timekeeper.replace` about an agreement whose document is not here.
+
+    Who keeps its time the head alone tells here, and whether that and the term are right only those know who
+    hold the document. `known` are the statements about the agreement that are here.
+
+    Raises:
+        TallyError: it can have no effect, or its author has said so for this term before.
+    """
+    where = f"{record.kind} for agreement {short(record.body.get('agreement'), 16)}"
+    check_body(record.kind, record.body, where)
+    replaced = record.body["head"].partition("/")[0]
+    _check_said(record, (r for r in known if r.kind == record.kind), replaced, outside, where)
 
 
 def _check_replace(replay: Replay, record: Record, where: str) -> None:
+    document, term = replay.contract.document, replay.open_term
+    timekeeper = record.body["timekeeper"]
+    if record.body["term"] != term.number + 1:
+        _conflict(where, f"term {record.body['term']}", f"term {term.number + 1}", SEE)
+    if not has_voice(document, record.organization, timekeeper):
+        raise ForbiddenError(
+            where,
+            found=f"by {record.organization}, who is no party, for {timekeeper}",
+            expected=f"a party, or {document.successor or 'a successor'} that the document names",
+            action="leave it to the parties: others vote for the document's successor alone",
+        )
+    _check_said(record, replay.held.replacements, term.timekeeper, replay.outside, where)
+
+
+def _check_said(record: Record, known: Iterable[Record], replaced: str, outside: Outside, where: str) -> None:
+    """What is asked of everybody who puts another timekeeper in the place of this one."""
     check_person(record, where)
-    if record.body["term"] != len(replay.terms):
-        _conflict(where, f"term {record.body['term']}", f"term {len(replay.terms)}", SEE)
-    if record.body["timekeeper"] == replay.timekeeper:
-        _conflict(where, f"{replay.timekeeper}, who keeps the time now", "another organization")
-    said = [r for r in replay.held.replacements if r.body["term"] == record.body["term"]]
-    if any(r.organization == record.organization for r in said):
+    if record.body["timekeeper"] == replaced:
+        _conflict(where, f"{replaced}, who keeps the time now", "another organization")
+    said = (record.organization, record.body["term"])
+    if any((r.organization, r.body["term"]) == said for r in known):
         _conflict(where, "said before", "one statement for each term", "the first one counts")
-    if replay.outside.head(record.body["head"], replay.timekeeper, MAX_MS) is None:
+    if outside.head(record.body["head"], replaced, MAX_MS) is None:
         raise InvalidError(
             f"{where} head",
             found="a note that is not signed by the timekeeper's log, or not witnessed",
-            expected=f"the last witnessed head of {replay.timekeeper}",
+            expected=f"the last witnessed head of {replaced}",
             action="take the one that this node holds: `tally log`",
         )
 

@@ -220,3 +220,12 @@ def walk(node: Node) -> Iterator[Node]:
         current = waiting.pop()
         yield current
         waiting.extend(reversed(children(current)))
+
+
+def outermost(node: Node) -> Iterator[Node]:
+    """The parts of a condition between its outermost `and`s."""
+    if isinstance(node, Logic) and node.operator == "and":
+        yield from outermost(node.left)
+        yield from outermost(node.right)
+    else:
+        yield node

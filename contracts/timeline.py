@@ -11,7 +11,20 @@ from collections.abc import Iterable, Iterator
 
 from contracts.markup import tag
 from contracts.render import prose_value
-from contracts.simulate import END, FACT, FAILED, FIRED, NO_FACT, PASSED, START, Simulation, Step
+from contracts.simulate import (
+    CORRECTED,
+    END,
+    FACT,
+    FAILED,
+    FIRED,
+    HANDED,
+    NO_FACT,
+    PASSED,
+    SAID,
+    START,
+    Simulation,
+    Step,
+)
 from contracts.values import Duration, format_value
 
 MAX_ROWS = 500
@@ -21,19 +34,25 @@ _CHARS = 92
 _FILL = {
     START: "#1a1a1a",
     FACT: "#1f5fa8",
+    SAID: "#9ec1e6",
     NO_FACT: "#fff",
     PASSED: "#8a6100",
     FIRED: "#1b6e3c",
     FAILED: "#a11616",
+    CORRECTED: "#6b3fa0",
+    HANDED: "#fff",
     END: "#1a1a1a",
 }
 _TITLES = {
     START: "in force",
     FACT: "a fact is counted",
+    SAID: "people confirm or terminate",
     NO_FACT: "no effect",
     PASSED: "a deadline has passed",
     FIRED: "a rule fires",
     FAILED: "a calculation without a result",
+    CORRECTED: "a decision is corrected",
+    HANDED: "another keeps the time",
     END: "the end",
 }
 
@@ -75,7 +94,7 @@ def _told(simulation: Simulation) -> str:
 
 def heading(step: Step) -> str:
     """What a step is about, where its lines do not say it: the rule, and the value of its key."""
-    if step.sort not in (FIRED, FAILED, PASSED) or (step.sort == PASSED and step.key is None):
+    if step.sort not in (FIRED, FAILED, CORRECTED, PASSED) or (step.sort == PASSED and step.key is None):
         return ""
     name = step.name.replace("_", " ")
     return (
@@ -133,6 +152,10 @@ def _shape(sort: str, x: int, y: int) -> str:
             return f'<path d="M{x} {y - 9}L{x + 9} {y}L{x} {y + 9}L{x - 9} {y}Z" {fill}/>'
         case _ if sort == FAILED:
             return f'<path d="M{x} {y - 8}L{x + 9} {y + 8}L{x - 9} {y + 8}Z" {fill}/>'
+        case _ if sort == CORRECTED:
+            return f'<path d="M{x - 8} {y - 8}L{x + 8} {y - 8}L{x} {y + 8}Z" {fill}/>'
+        case _ if sort == HANDED:
+            return f'<rect x="{x - 9}" y="{y - 6}" width="18" height="12" rx="6" {fill}/>'
         case _ if sort in (START, END):
             return f'<rect x="{x - 12}" y="{y - 4}" width="24" height="8" {fill}/>'
     return f'<circle cx="{x}" cy="{y}" r="7" {fill}/>'

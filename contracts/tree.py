@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
 
+from contracts.faults import Broken, Faults, likely
 from contracts.grammar import parse_expression
-from contracts.limits import MAX_EXPRESSION_CHARS, NAME, RESERVED, ROLE
+from contracts.limits import HIDDEN, MAX_EXPRESSION_CHARS, MAX_NAME_CHARS, NAME, RESERVED, ROLE
 from contracts.syntax import Expression, Mark, Path, Place
 from contracts.yaml_text import Tree
-from ledger.errors import MalformedError, TooLargeError, short
+from ledger.errors import MalformedError, TallyError, TooLargeError, short
+
+_Part = TypeVar("_Part")
 
 _LOOK_ALIKES = dict(
     zip(
@@ -21,8 +25,7 @@ _LOOK_ALIKES = dict(
     )
 )
 """Small letters of other scripts that look like ours."""
-_HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
-"""Control characters, halves of a pair, and those that turn the direction of what follows."""
+_BRACKETS = frozenset("()")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,8 @@ class Reader:
     label: str
     path: Path = ()
     marks: Mapping[Path, Mark]
+    faults: Faults = field(default_factory=Faults)
+    """One for the whole tree. Where it collects none, the first fault is raised where it is found."""
 
     @property
     def place(self) -> Place:
@@ -42,6 +47,16 @@ class Reader:
     def refuse(self, found: str, expected: str, action: str = "") -> MalformedError:
         """An error about the form of this node, to be raised."""
         return MalformedError(str(self.place), found=found, expected=expected, action=action)
+
+    def attempt(self, read: Callable[[Reader], _Part]) -> _Part | None:
+        """What `read` makes of this node; None where it has faults, which are collected then."""
+        try:
+            return read(self)
+        except Broken:
+            return None
+        except TallyError as error:
+            self.faults.add(error)
+            return None
 
     def text(self, limit_chars: int, what: str) -> str:
         """This node as a text that is not empty."""
@@ -53,7 +68,7 @@ class Reader:
             raise TooLargeError(
                 str(self.place), found=f"{len(self.tree)} characters", expected=f"at most {limit_chars}"
             )
-        if hidden := _HIDDEN.search(self.tree):
+        if hidden := HIDDEN.search(self.tree):
             raise self.refuse(
                 f"the character {ord(hidden[0]):#06x}", "characters that show", "remove or replace it"
             )
@@ -75,7 +90,15 @@ class Reader:
 
     def expression(self) -> Expression:
         """This node as an expression of the language."""
-        return parse_expression(self.text(MAX_EXPRESSION_CHARS, "an expression"), self.place)
+        text = self.text(MAX_EXPRESSION_CHARS, "an expression")
+        odd = None if text.isascii() else _odd_letter(text)
+        if odd is not None:
+            line = text.count("\n", 0, odd)
+            where = self.place.at(line + 1, odd - (text.rfind("\n", 0, odd) if line else -1))
+            raise _other_script(
+                text[odd], text[odd : odd + MAX_NAME_CHARS].split()[0], where, "an expression"
+            )
+        return parse_expression(text, self.place)
 
     def word(self, words: Sequence[str], what: str) -> str:
         """This node as one of a few words."""
@@ -123,19 +146,39 @@ class Reader:
         return {key: self._child(key, self.tree[key]) for key in sorted(self.tree)}
 
     def keys(self, required: Sequence[str], optional: Sequence[str], what: str) -> dict[str, Reader]:
-        """The nodes of this map, whose keys are known to the language."""
+        """The nodes of this map, whose keys are known to the language.
+
+        Raises:
+            Broken: a required key is missing, and faults are collected.
+        """
         entries = self.entries(200, what)
+        known = (*required, *optional)
         for key, entry in entries.items():
-            if key not in required and key not in optional:
-                known = ", ".join((*required, *optional))
-                raise entry.refuse(f"the key {short(key)}", f"one of {known}", "remove or rename it")
-        for key in required:
-            if key not in entries:
-                raise self.refuse(f"no {key}", f"{what} with {', '.join(required)}", f"add {key}")
-        return entries
+            if key not in known:
+                twin = likely(key, known)
+                action = f"write {twin}" if twin else _rename_action(key)
+                self.faults.add(entry.refuse(f"the key {short(key)}", f"one of {', '.join(known)}", action))
+        missing = [key for key in required if key not in entries]
+        for key in missing:
+            self.faults.add(self.refuse(f"no {key}", f"{what} with {', '.join(required)}", f"add {key}"))
+        if missing:
+            raise Broken
+        return {key: entry for key, entry in entries.items() if key in known}
 
     def _child(self, step: str | int, tree: Tree) -> Reader:
-        return Reader(tree=tree, label=self.label, path=(*self.path, step), marks=self.marks)
+        path = (*self.path, step)
+        return Reader(tree=tree, label=self.label, path=path, marks=self.marks, faults=self.faults)
+
+
+def _odd_letter(text: str) -> int | None:
+    """Where an expression has its first letter of another script, outside the texts in it."""
+    quoted = re.sub(r"\"[^\"]*\"|'[^']*'", lambda found: " " * len(found[0]), text)
+    return next((place for place, letter in enumerate(quoted) if letter > "\x7e"), None)
+
+
+def optional(parts: Mapping[str, Reader], key: str, read: Callable[[Reader], _Part]) -> _Part | None:
+    """What `read` makes of a part that may be left out; None where it is left out, or has faults."""
+    return parts[key].attempt(read) if key in parts else None
 
 
 def check_name(text: str, place: Place, what: str, pattern: re.Pattern[str] = NAME) -> None:
@@ -150,7 +193,7 @@ def check_name(text: str, place: Place, what: str, pattern: re.Pattern[str] = NA
             str(place),
             found=short(text),
             expected=f"{what} of the form {pattern.pattern}",
-            action="rename it",
+            action=_rename_action(text),
         )
     if pattern in (NAME, ROLE) and text in RESERVED:
         raise MalformedError(
@@ -158,18 +201,29 @@ def check_name(text: str, place: Place, what: str, pattern: re.Pattern[str] = NA
         )
 
 
+def _rename_action(name: str) -> str:
+    """What to do about a name that is none: perhaps it is the rest of an expression with a comma."""
+    if not _BRACKETS.isdisjoint(name):
+        return "put the expression before it in quotes: between braces a comma ends it"
+    return "remove or rename it"
+
+
 def _check_script(text: str, place: Place, what: str) -> None:
     """Refuse letters of other scripts by name: what looks like another name must not be one."""
     for character in "" if text.isascii() else text:
         if character > "\x7e":
-            twin = _LOOK_ALIKES.get(character)
-            like = f", which looks like {twin}" if twin else ""
-            raise MalformedError(
-                str(place),
-                found=f"{short(text)} with the character {ord(character):#06x}{like}",
-                expected=f"{what} in plain letters",
-                action="write the plain letter" if twin else "rename it",
-            )
+            raise _other_script(character, text, str(place), what)
+
+
+def _other_script(character: str, text: str, where: str, what: str) -> MalformedError:
+    twin = _LOOK_ALIKES.get(character)
+    like = f", which looks like {twin}" if twin else ""
+    return MalformedError(
+        where,
+        found=f"{short(text)} with the character {ord(character):#06x}{like}",
+        expected=f"{what} in plain letters",
+        action="write the plain letter" if twin else "rename it",
+    )
 
 
 def _kind(tree: Tree) -> str:

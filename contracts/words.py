@@ -160,7 +160,7 @@ class Words:
 
     def let(self, name: str) -> str:
         """What a name of the document stands for."""
-        return self.phrases.tell(self.document.lets[name])
+        return self.phrases.alternatives(self.document.lets[name])
 
     def band(self, name: str) -> tuple[str, ...]:
         """Each row of a table."""

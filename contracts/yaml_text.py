@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 import yaml
 
+from contracts.faults import Faults
 from contracts.limits import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_DEPTH, MAX_DOCUMENT_NODES
 from contracts.syntax import Mark, Path, Place
 from ledger.errors import MalformedError, TooLargeError, short
@@ -43,19 +44,23 @@ class _Reading:
     """The tree so far, where its nodes stand, and what is still open."""
 
     label: str
+    faults: Faults
     marks: dict[Path, Mark] = field(default_factory=dict)
     open: list[_Open] = field(default_factory=list)
     root: Tree | None = None
 
 
-def parse_yaml(text: bytes, label: str) -> tuple[Tree, dict[Path, Mark]]:
+def parse_yaml(text: bytes, label: str, faults: Faults | None = None) -> tuple[Tree, dict[Path, Mark]]:
     """The tree of a YAML document and the line and column of each node; `label` begins every message.
+
+    A key twice, anchors and tags are `faults`, and are collected if it collects any: then the last of two
+    keys stands, and anchors and tags mean nothing.
 
     Raises:
         TooLargeError: over a limit on bytes, depth or nodes.
         MalformedError: not YAML, or YAML that contracts do not use.
     """
-    reading = _Reading(label)
+    reading = _Reading(label, faults or Faults())
     for count, event in enumerate(_events(_decoded(text, label), label)):
         if count > 2 * MAX_DOCUMENT_NODES:
             raise TooLargeError(label, found="more nodes", expected=f"at most {MAX_DOCUMENT_NODES}")
@@ -124,9 +129,9 @@ def _take(reading: _Reading, event: _Token) -> None:
 
 def _check_plain(reading: _Reading, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
     if event.anchor is not None:
-        raise _refused(reading, event, f"an anchor &{event.anchor}")
+        reading.faults.add(_refused(reading, event, f"an anchor &{event.anchor}"))
     if event.tag is not None:
-        raise _refused(reading, event, f"a tag {event.tag}")
+        reading.faults.add(_refused(reading, event, f"a tag {event.tag}"))
 
 
 def _begin(reading: _Reading, event: _Token, tree: list[Tree] | dict[str, Tree]) -> None:
@@ -143,7 +148,7 @@ def _add_scalar(reading: _Reading, event: yaml.ScalarEvent) -> None:
     parent = reading.open[-1] if reading.open else None
     if parent is not None and isinstance(parent.tree, dict) and parent.key is None:
         if event.value in parent.tree:
-            raise _refused(reading, event, f"the key {short(event.value)} a second time")
+            reading.faults.add(_refused(reading, event, f"the key {short(event.value)} a second time"))
         parent.key = event.value
         return
     path = _add(reading, event, event.value)

@@ -313,3 +313,166 @@ def test_a_fact_that_only_who_gains_by_its_absence_may_state_is_warned_of(stater
     report = inspect_document(parse_contract_yaml(SILENCE.replace("STATER", stater).encode(), "silence"))
     assert not report.errors
     assert any("gains if it is not there" in str(problem) for problem in report.warnings) is warned
+
+
+BACKDATED = """
+contract: 1
+name: backdated
+parties: {seller: acme, buyer: bolt}
+timekeeper: port
+params: {slack: {duration: 30 days}, least: {integer: 5}}
+text: "{seller} invoices; {buyer} objects within {slack} and {least} days, or has accepted."
+calendars: {work: {zone: Z, until: 2030-12-31}}
+facts:
+  invoiced: {by: [seller], CONFIRM fields: {day: date, instant: instant, term: duration, number: integer,
+             bounded: {integer: {least: least}}}}
+  objected: {by: [buyer], before: window, when: exists(invoiced)}
+lets: {day: invoiced.day, since: 'date(invoiced.counted, work)'}
+deadlines: {window: {at: "AT", grace: slack}}
+rules:
+  - name: accepted
+    when: window.passed and not exists(objected) and exists(invoiced)
+    then: [{state: accepted}]
+  - name: owed
+    when: exists(invoiced)
+    then: [{due: {from: buyer, to: seller, amount: "money(1, EUR)", on: "ON"}}]
+"""
+
+
+def backdated(at: str = "invoiced.at", on: str = "invoiced.counted", confirm: str = "") -> list[Any]:
+    text = BACKDATED.replace("AT", at).replace('"ON"', f'"{on}"').replace("CONFIRM", confirm)
+    report = inspect_document(parse_contract_yaml(text.encode(), "b"))
+    assert report.errors == ()
+    return [problem for problem in report.warnings if "alone chooses" in problem.found]
+
+
+@pytest.mark.parametrize(
+    ("at", "field", "instead"),
+    [
+        ("end_of_day(invoiced.day, work)", "day", "max(invoiced.day, date(invoiced.counted, work))"),
+        ("start_of_day(day + slack, work)", "day", "max(invoiced.day, date(invoiced.counted, work))"),
+        ("min(invoiced.at, start_of_day(day, work))", "day", "max(invoiced.day"),
+        ("invoiced.at + invoiced.term", "term", "a param, or give term a `least`"),
+        ("invoiced.counted + days(invoiced.number)", "number", "a param, or give number a `least`"),
+        ("max(invoiced.at, start_of_day(day, work)) - invoiced.term", "term", "a param"),
+    ],
+)
+def test_a_window_that_its_opponent_sets_back_is_a_warning(at: str, field: str, instead: str) -> None:
+    (problem,) = backdated(at)
+    assert problem.found == f"invoiced.{field}, which seller alone chooses and buyer loses by"
+    assert instead in problem.action
+    assert problem.action.endswith("or let buyer confirm invoiced")
+    assert backdated(at, confirm="confirm: [buyer],") == []
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        "invoiced.at + slack",
+        "invoiced.instant + slack",
+        "invoiced.counted",
+        "end_of_day(max(invoiced.day, date(invoiced.counted, work)) + slack, work)",
+        "end_of_day(max(day + slack, date(invoiced.at, work)), work)",
+        "end_of_day(max(day, since), work)",
+        "invoiced.at + days(invoiced.bounded)",
+        "if(invoiced.number > 3, invoiced.at, invoiced.at + slack)",
+    ],
+)
+def test_a_window_that_begins_at_the_counting_at_the_earliest_is_none(at: str) -> None:
+    assert backdated(at) == []
+
+
+@pytest.mark.parametrize(
+    ("on", "warned"),
+    [
+        ("invoiced.at + slack", True),
+        ("invoiced.instant", True),
+        ("day + slack", True),
+        ("invoiced.counted + slack", False),
+        ("max(invoiced.at, invoiced.counted)", False),
+        ("window.at", False),
+    ],
+)
+def test_a_time_to_pay_that_the_payee_sets_back_is_a_warning(on: str, warned: bool) -> None:
+    assert [problem.where.partition(" (")[2] for problem in backdated(on=on)] == (
+        (["lets.day)"] if "day +" in on else ["rules[1].then[0].due.on)"]) if warned else []
+    )
+
+
+def test_paths_without_end_through_lets_are_not_all_followed() -> None:
+    lets = {f"l{n}": f"max(l{n + 1}, f{n % 40}.counted) + (l{n + 1} - l{n + 1})" for n in range(60)}
+    facts: dict[str, Any] = {f"f{n}": {"by": ["seller"], "fields": {"d": "date"}} for n in range(40)}
+    begun = time.process_time()
+    change = {"lets": lets | {"l60": "f0.at"}, "facts": facts, "deadlines": {"d": {"at": "l0"}}}
+    inspect_document(parse_document(encode({**BASE, **rule("d.passed"), **change}), "c"))
+    assert time.process_time() - begun < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "when", "untold"),
+    [
+        ("in percent", "delivered.kg / 2 * 100 > 1", ["2"]),
+        ("5% of it", "delivered.kg * 0.05 > 1 and delivered.kg / 100 > 1", []),
+        ("5 of it", "delivered.kg * 0.05 > 1", ["0.05"]),
+        ("1,000 pieces", "delivered.kg > 1000.0", []),
+        ("a hundred", "delivered.kg > 100", ["100"]),
+    ],
+)
+def test_percent_tells_a_hundred_and_a_share(text: str, when: str, untold: list[str]) -> None:
+    document = BASE | rule(f"exists(delivered) and {when}") | {"text": f"{BASE['text']} {text}"}
+    found = [problem.found for problem in inspect_document(parse_document(encode(document), "c")).warnings]
+    assert [f for f in found if "does not tell" in f] == [
+        f"the number {n}, which the text does not tell" for n in untold
+    ]
+
+
+NUMBERS: dict[str, Any] = {
+    "n": {"integer": {"least": "2", "most": "steps"}},
+    "grade": {"enum": ["good", "fair"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("when", "never"),
+    [
+        ("exists(many) and many.n > 2", True),
+        ("exists(many) and many.n < 2", True),
+        ("exists(many) and many.n >= 2 and many.n <= steps", False),
+        ("exists(many) and many.grade == 'good' and many.grade == 'fair'", True),
+        ("exists(many) and (many.grade == 'good' or many.grade == 'fair')", False),
+        ("count(paid) > 3", True),
+        ("count(paid) >= 3", False),
+        ("count(paid) < 0", True),
+    ],
+)
+def test_what_the_bounds_of_facts_rule_out_can_never_hold(when: str, never: bool) -> None:
+    facts = {"many": {"by": ["seller"], "fields": NUMBERS}, "paid": {"by": ["seller"], "max": "3"}}
+    found = [text for _, text in errors({"facts": facts, **rule(when)})]
+    assert ("a condition of r that can never hold" in found) is never
+
+
+@pytest.mark.parametrize(
+    ("when", "found"),
+    [
+        ("f.n > 3 and f.n < 2", "a condition of f that can never hold"),
+        ("f.n > 3 or f.n <= 3", "a condition of f that always holds"),
+        ("f.n > 3", None),
+    ],
+)
+def test_a_fact_under_a_condition_that_never_or_always_holds_is_found(when: str, found: str | None) -> None:
+    facts = {"f": {"by": ["seller"], "fields": {"n": "integer"}, "when": when}}
+    told = [error for error in errors({"facts": facts, **rule("exists(f)")}) if "condition of f" in error[1]]
+    assert told == ([] if found is None else [("c facts.f.when", found)])
+
+
+def test_who_gains_in_an_amount_by_silence_is_warned_of() -> None:
+    text = SILENCE.replace("STATER", "buyer").replace(
+        "window.passed and not exists(arrived)", "window.passed"
+    )
+    amount = text.replace("amount: fee", 'amount: "if(exists(arrived), money(0, EUR), fee)"')
+    (problem,) = [
+        problem
+        for problem in inspect_document(parse_contract_yaml(amount.encode(), "s")).warnings
+        if "gains" in problem.found
+    ]
+    assert "rules[0].then[0].due.amount" in problem.where

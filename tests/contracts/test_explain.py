@@ -133,3 +133,107 @@ def test_a_rule_per_a_field_needs_its_value(story: Any) -> None:
     assert explain(agreement, "delivery", "B1").conditions[0].holds is False
     with pytest.raises(InvalidError, match="a value of order: A7"):
         explain(agreement, "delivery")
+
+
+def test_only_what_can_make_it_hold_is_missing(story: Any) -> None:
+    """Force majeure would not make anything due: it is no reason to wait for in the third condition."""
+    told = late_delivery(story)
+    told.count(told.state("dart", "delivered", {"at": "2019-01-19T03:24:00Z"}))
+    assert [text.partition(":")[0] for text in explain(told.fold(), "penalty").missing] == [
+        "force_majeure",
+        "claims",
+    ]
+    assert [text.partition(":")[0] for text in explain(told.fold(), "quit").missing] == []
+
+
+def test_a_rule_that_can_no_longer_fire_says_why(story: Any) -> None:
+    told = late_delivery(story)
+    told.count(told.state("dart", "delivered", {"at": "2019-01-19T03:24:00Z"}))
+    explanation = explain(told.fold(), "quit")
+    assert explanation.never == (
+        "nothing that may still come makes this hold: “delivered” has not been recorded in time"
+    )
+    assert explanation.missing == ()
+    late = late_delivery(story)
+    late.tick(1_600_000_000_000)
+    assert explain(late.fold(), "closed").never.endswith("; delivered: absent for ever, window has closed")
+    assert explain(late.fold(), "closed").missing == ()
+
+
+def test_a_rule_that_can_still_fire_does_not_say_so(story: Any) -> None:
+    told = late_delivery(story)
+    for rule in ("penalty", "quit", "closed"):
+        explanation = explain(told.fold(), rule)
+        assert (explanation.never, bool(explanation.missing)) == ("", True)
+
+
+def test_the_end_of_the_agreement_ends_what_its_rules_wait_for(story: Any) -> None:
+    told = late_delivery(story)
+    told.count(told.state("dart", "delivered", {"at": "2019-01-05T00:00:00Z"}))
+    assert explain(told.fold(), "penalty").never == "the agreement has ended (fulfilled)"
+
+
+MOST = (
+    "contract: 1\nname: n\nparties: {a: acme, b: bolt}\ntimekeeper: port\n"
+    "facts: {f: {by: [a], max: 2, fields: {n: integer}}, g: {by: [b]}}\n"
+    "lets: {big: 'sum(f, f.n) > 5'}\n"
+    "rules: [{name: r, when: big and exists(g), then: [{state: big}]}]\n"
+)
+
+
+@pytest.mark.parametrize(("second", "never"), [("2", True), ("5", False)])
+def test_what_has_counted_as_often_as_it_may_brings_nothing_more(
+    story: Any, second: str, never: bool
+) -> None:
+    told = story(parse_contract_yaml(MOST.encode()))
+    told.sign_all()
+    told.count(told.state("acme", "f", {"n": "3"}))
+    assert explain(told.fold(), "r").missing[0].startswith("f: not stated once more; acme")
+    told.count(told.state("acme", "f", {"n": second}))
+    explanation = explain(told.fold(), "r")
+    assert bool(explanation.never) is never
+    assert [text.partition(":")[0] for text in explanation.missing] == ([] if never else ["g"])
+
+
+def test_a_fact_stated_in_time_may_still_be_confirmed(story: Any) -> None:
+    document = parse_contract_yaml(
+        b"contract: 1\nname: n\nparties: {a: acme, b: bolt}\ntimekeeper: port\n"
+        b"facts: {f: {by: [a], confirm: [b], state_before: d}}\n"
+        b'params: {t: {instant: "2026-03-01T00:00:00Z"}}\ndeadlines: {d: {at: t}}\n'
+        b"rules: [{name: r, when: exists(f), then: [{state: x}]}]\n"
+    )
+    told = story(document)
+    told.sign_all()
+    told.count(told.state("acme", "f"))
+    told.tick(2_000_000_000_000)
+    explanation = explain(told.fold(), "r")
+    assert explanation.never == ""
+    assert explanation.missing == ("f: stated by acme; waits for bolt (b) to confirm it",)
+
+
+def test_what_holds_and_cannot_be_calculated_says_so(story: Any) -> None:
+    document = parse_contract_yaml(
+        b"contract: 1\nname: n\nparties: {a: acme, b: bolt}\ntimekeeper: port\n"
+        b"facts: {f: {by: [a], fields: {n: integer}}}\n"
+        b"rules:\n"
+        b"  - {name: r, when: exists(f), then: [{due: {from: a, to: b, amount: 'money(1, EUR) / f.n'}}]}\n"
+    )
+    told = story(document)
+    told.sign_all()
+    told.count(told.state("acme", "f", {"n": "0"}))
+    explanation = explain(told.fold(), "r")
+    assert explanation.holds
+    assert "division by zero" in explanation.trouble
+
+
+def test_lets_that_double_are_explained_at_once(story: Any) -> None:
+    lets = ", ".join(f"l{n}: l{n + 1} + l{n + 1}" for n in range(40))
+    document = parse_contract_yaml(
+        b"contract: 1\nname: n\nparties: {a: acme, b: bolt}\ntimekeeper: port\n"
+        b"facts: {f: {by: [a], fields: {n: integer}}}\n"
+        + f"lets: {{{lets}, l40: f.n}}\n".encode()
+        + b"rules: [{name: r, when: exists(f) and l0 > 7, then: [{state: x}]}]\n"
+    )
+    told = story(document)
+    told.sign_all()
+    assert explain(told.fold(), "r").missing == ("f: not stated; acme (a) may state it",)

@@ -70,10 +70,17 @@ REFUSED = {
     "story: [{fact: force_majeure, at: 1970-01-02T00:00:00Z, confirm: {king: 1970-01-02T00:00:00Z}}]": "king",
     "story: [{fact: delivered, at: 1970-01-02T00:00:00Z, fields: {at: 1970-01-02T00:00:00Z}}]": "at among",
     "story: [{said: delivered}]": "none of fact, event, tick",
-    "story: [{tick: 1970-01-02T00:00:00Z, fact: delivered}]": "the key 'fact'",
+    "story: [{tick: 1970-01-02T00:00:00Z, fact: delivered}]": "the key 'tick'",
     "start: 1970-01-03T00:00:00Z\nstory: [{tick: 1970-01-02T00:00:00Z}]": "before the start",
     "story: [{tick: 1970-01-02T00:00:00Z}]\nnow: true": "the key 'now'",
     "story: [{event: '', by: seller, counted: 1970-01-02T00:00:00Z}]": "an empty text",
+    "story: [{correct: penalty, counted: 1970-01-02T00:00:00Z}]": "amount and effects, or neither",
+    "story: [{correct: king, amount: 1 USD, counted: 1970-01-02T00:00:00Z}]": "king",
+    "story: [{correct: quit, amount: one, counted: 1970-01-02T00:00:00Z}]": "one",
+    "story: [{correct: quit, amount: 1 USD, by: [king], counted: 1970-01-02T00:00:00Z}]": "the role 'king'",
+    "story: [{handover: Port, counted: 1970-01-02T00:00:00Z}]": "Port",
+    "story: [{handover: hub, cut: 1970-01-03T00:00:00Z, counted: 1970-01-02T00:00:00Z}]": "a cut after",
+    "story: [{replaced: 1970-01-02T00:00:00Z, counted: 1970-01-02T00:00:00Z}]": "the key 'counted'",
     "[]": "a list",
 }
 

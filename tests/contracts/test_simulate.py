@@ -13,8 +13,21 @@ from contracts.document import Document, format_document
 from contracts.hashes import outcome_hash
 from contracts.reading import parse_contract_yaml
 from contracts.scenario import parse_scenario
-from contracts.simulate import END, FACT, FAILED, FIRED, NO_FACT, PASSED, START, Simulation, simulate
-from ledger.errors import MissingError
+from contracts.simulate import (
+    CORRECTED,
+    END,
+    FACT,
+    FAILED,
+    FIRED,
+    HANDED,
+    NO_FACT,
+    PASSED,
+    SAID,
+    START,
+    Simulation,
+    simulate,
+)
+from ledger.errors import InvalidError, MissingError
 
 LATE = """
 start: "2019-01-01T00:00:00Z"
@@ -152,3 +165,97 @@ def test_an_event_that_states_nothing_is_refused(documents: Path) -> None:
     text = 'story: [{event: \'{"type": "ObjectEvent"}\', by: carrier, counted: 2026-01-01T00:00:00Z}]'
     with pytest.raises(MissingError, match="an event that states no fact"):
         run(documents / "late-delivery.yaml", text)
+
+
+def lines(simulation: Simulation, sort: str) -> list[str]:
+    return [line for step in simulation.steps if step.sort == sort for line in step.lines]
+
+
+def story_of(*items: str) -> str:
+    return "\n".join(['start: "2019-01-01T00:00:00Z"', 'until: "2019-04-01T00:00:00Z"', "story:", *items])
+
+
+DELIVERED = '  - {fact: delivered, at: "2019-01-19T03:24:00Z"}'
+
+
+def test_a_correction_stands_once_whom_it_disfavours_signed_it(documents: Path) -> None:
+    less = '  - {correct: penalty, amount: 63.00 USD, text: ours, counted: "2019-02-20T00:00:00Z"}'
+    simulation = run(documents / "late-delivery.yaml", story_of(DELIVERED, less))
+    assert lines(simulation, CORRECTED)[:2] == [
+        "bolt corrects it: “ours”",
+        "acme (seller) owes bolt (buyer) 63.00 USD, payable by 2019-03-15 03:24:00 UTC",
+    ]
+    assert simulation.evaluation.dues[0].amount == "63.00 USD"
+    alone = less.replace("text:", "by: [seller], text:")
+    simulation = run(documents / "late-delivery.yaml", story_of(DELIVERED, alone))
+    assert lines(simulation, CORRECTED)[1] == "it stands once bolt has said so too"
+    assert simulation.evaluation.dues[0].amount == "84.00 USD"
+
+
+def test_a_correction_by_effects_reverses_a_decision_when_all_sign(documents: Path) -> None:
+    none = '  - {correct: penalty, effects: [], counted: "2019-02-20T00:00:00Z"}'
+    simulation = run(documents / "late-delivery.yaml", story_of(DELIVERED, none))
+    assert lines(simulation, CORRECTED)[-1] == "nothing stands"
+    assert simulation.evaluation.dues == ()
+
+
+def test_what_has_not_fired_cannot_be_corrected(documents: Path) -> None:
+    early = '  - {correct: penalty, amount: 63.00 USD, counted: "2019-02-01T00:00:00Z"}'
+    with pytest.raises(MissingError, match="penalty, which has not fired by then"):
+        run(documents / "late-delivery.yaml", story_of(DELIVERED, early))
+    several = '  - {correct: closed, amount: 63.00 USD, counted: "2019-02-01T00:00:00Z"}'
+    in_time = '  - {fact: delivered, at: "2019-01-05T03:24:00Z"}'
+    with pytest.raises(InvalidError, match="0 amounts due"):
+        run(documents / "late-delivery.yaml", story_of(in_time, several))
+
+
+def test_what_was_ticked_past_the_cut_of_a_handover_is_void_and_done_again(documents: Path) -> None:
+    cut = '  - {handover: harbor, cut: "2019-02-01T00:00:00Z", counted: "2019-02-25T00:00:00Z"}'
+    simulation = run(documents / "late-delivery.yaml", story_of(DELIVERED, cut))
+    assert lines(simulation, HANDED) == [
+        "harbor keeps the time in the place of port",
+        "what port counted or ticked from 2019-02-01 00:00:00 UTC on is void",
+        "void: the deadline “claims” has passed",
+        "void: rule penalty",
+    ]
+    assert [step.name for step in simulation.steps if step.sort == FIRED] == ["penalty", "penalty"]
+    (due,) = simulation.evaluation.dues
+    assert (due.by, simulation.agreement.timekeeper) == ("2019-03-27T00:00:00Z", "harbor")
+
+
+def test_the_new_timekeeper_counts_what_the_cut_made_void(documents: Path) -> None:
+    cut = '  - {handover: harbor, cut: "2019-01-10T00:00:00Z", counted: "2019-01-25T00:00:00Z"}'
+    simulation = run(documents / "late-delivery.yaml", story_of(DELIVERED, cut))
+    assert "void: “delivered”, dart" in lines(simulation, HANDED)
+    assert [step.at.ms for step in simulation.steps if step.sort == FACT] == [1547868240000, 1548374400000]
+    assert simulation.evaluation.dues[0].amount == "84.00 USD"
+
+
+def test_a_handover_without_a_cut_changes_nothing_of_what_was(documents: Path) -> None:
+    plain = '  - {handover: harbor, counted: "2019-02-25T00:00:00Z"}'
+    simulation = run(documents / "late-delivery.yaml", story_of(DELIVERED, plain))
+    assert lines(simulation, HANDED) == ["harbor keeps the time in the place of port"]
+    assert simulation.evaluation.dues[0].by == "2019-03-15T03:24:00Z"
+    with pytest.raises(InvalidError, match="port, who keeps the time already"):
+        run(documents / "late-delivery.yaml", story_of(plain.replace("harbor", "port")))
+
+
+def test_an_agreement_that_replaces_it_ends_it(documents: Path) -> None:
+    simulation = run(
+        documents / "late-delivery.yaml", story_of(DELIVERED, '  - {replaced: "2019-01-20T00:00:00Z"}')
+    )
+    assert (simulation.agreement.status, simulation.agreement.reason) == (ENDED, "replaced")
+    assert lines(simulation, END) == ["the agreement has ended: replaced"]
+
+
+def test_what_people_sign_is_told_also_where_others_are_to_follow(documents: Path) -> None:
+    items = (
+        '  - {fact: force_majeure, at: "2019-01-15T00:00:00Z", confirm: "2019-01-16T00:00:00Z"}',
+        '  - {terminate: seller, counted: "2019-01-20T00:00:00Z"}',
+    )
+    simulation = run(documents / "late-delivery.yaml", story_of(*items))
+    assert lines(simulation, SAID) == [
+        "bolt confirms “force majeure”",
+        "acme (seller) terminates the agreement",
+    ]
+    assert simulation.agreement.in_force
