@@ -95,7 +95,9 @@ def test_a_rule_per_key_is_looked_at_whenever_a_fact_of_another_key_that_it_read
         "name": "failures",
         "parties": {"maker": "acme", "owner": "bolt"},
         "timekeeper": "port",
-        "facts": {"failed": {"by": ["owner"], "per": "day", "total": "20", "fields": {"day": "date"}}},
+        "facts": {
+            "failed": {"by": ["owner"], "per": "day", "max": "2", "total": "20", "fields": {"day": "date"}}
+        },
         "lets": {"near": "count(all failed where failed.day >= day and failed.day < day + days(60))"},
         "rules": [
             {"name": "two", "per": "day", "when": "near >= 2", "then": [{"state": "weak"}]},

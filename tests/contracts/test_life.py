@@ -1,20 +1,19 @@
-"""How agreements end, are put right, and are handed over to another timekeeper."""
+"""How agreements end, and are put right."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from contracts.agreement import ENDED, IN_FORCE, PROPOSED, fold_agreement
+from contracts.decision import evaluate
 from contracts.reading import parse_contract_yaml
-from contracts.records import Outside, Position, Record
-from contracts.replay import Replay
+from contracts.records import Record
 from contracts.statements import check_statement
 from ledger.errors import TallyError
-
-HEAD = "a head of port"
 
 
 def in_force(story: Any, name: str = "payment-upon-delivery") -> Any:
@@ -129,86 +128,34 @@ def test_whom_a_correction_disfavours_makes_it_stand(story: Any) -> None:
     assert found.hash == decision
 
 
+def test_what_was_corrected_is_final_once_the_correction_is_witnessed_too(story: Any) -> None:
+    told, decision = delivered(story)
+    record = end(told, "correction", "acme", decision=decision, effects=due("10.00 USD", told), text="")
+    told.count(record)
+    agreement = told.fold()
+    for lacking in agreement.positions[record.leaf_hash]:
+        found = evaluate(agreement, partial(_all_but, lacking))
+        assert [amount.final for amount in found.dues] == [False]
+        assert [each.final for each in found.decisions] == [True]
+    assert [amount.final for amount in evaluate(agreement, lambda origin, seq: True).dues] == [True]
+
+
+def _all_but(lacking: tuple[str, int], origin: str, seq: int) -> bool:
+    return (origin, seq) != lacking
+
+
 def test_a_correction_for_another_decision_has_no_effect(story: Any) -> None:
     told, _ = delivered(story)
     told.count(end(told, "correction", "acme", decision=bytes(32), effects=[], text=""))
     assert told.evaluate().dues[0].amount == "11.98 USD"
 
 
-# Another timekeeper
-
-
-def replaced(told: Any, size: int, records: list[Record] | None = None) -> Replay:
-    def head(note: str, organization: str, time_ms: int) -> Position | None:
-        return (f"port/{'0123456789abcdef'}", size) if note == HEAD else None
-
-    outside = Outside(head=head, enough=lambda before, organizations, time_ms: False)
-    replay = Replay(told.replay().contract, outside=outside)
-    replay.learn(*(told.records if records is None else records))
-    return replay
-
-
-def hand_over(told: Any, organization: str, term: int = 1) -> Record:
-    return end(told, "timekeeper.replace", organization, head=HEAD, term=term, timekeeper="acme")
-
-
-def test_a_silent_timekeeper_is_replaced_by_all_parties(story: Any) -> None:
-    told = in_force(story)
-    fact = told.state("bolt", "delivery", {"accepted": "true"})
-    said = [hand_over(told, "acme"), hand_over(told, "bolt")]
-    told.count(*said, organization="acme")
-    told.count(fact, organization="acme")
-    replay = replaced(told, told.lengths["port/0123456789abcdef"] + 1)
-    assert replay.timekeeper == "acme"
-    assert [firing.rule for firing in replay.course.evaluator.firings] == ["payment"]
-    assert replaced(told, 0, told.records[::-1]).timekeeper == "acme"
-
-
-def test_one_party_alone_replaces_nobody(story: Any) -> None:
-    told = in_force(story)
-    told.count(hand_over(told, "bolt"), organization="acme")
-    assert replaced(told, 99).timekeeper == "port"
-
-
-def test_the_head_that_a_party_named_is_the_one_to_name(story: Any) -> None:
-    told = in_force(story)
-    assert replaced(told, 2).stated_for("acme") is None
-    hand_over(told, "hub")
-    assert replaced(told, 2).stated_for("acme") is None  # no party
-    said = hand_over(told, "bolt")
-    assert replaced(told, 2).stated_for("acme") == (said, (f"port/{'0123456789abcdef'}", 2))
-    assert replaced(told, 2).stated_for("hub") is None
-
-
-def test_a_head_that_cannot_be_checked_stands_behind_one_that_can(story: Any) -> None:
-    told = in_force(story)
-    forged = end(told, "timekeeper.replace", "acme", head="forged", term=1, timekeeper="acme")
-    assert replaced(told, 2).stated_for("acme") == (forged, None)
-    said = hand_over(told, "bolt")
-    found = replaced(told, 2).stated_for("acme")
-    assert found is not None
-    assert found[0] == said
-
-
-def test_what_the_old_one_counted_past_the_head_is_void(story: Any) -> None:
-    told = in_force(story)
-    size = told.lengths["port/0123456789abcdef"] + 1
-    told.count(told.state("bolt", "delivery", {"accepted": "true"}))
-    assert len(replaced(told, size).course.existing) == 1
-    hand_over(told, "acme")
-    hand_over(told, "bolt")
-    replay = replaced(told, size)
-    assert replay.course.existing == []
-    assert replay.course.start is not None
-
-
-@pytest.mark.parametrize("kind", ["agreement.terminate", "correction", "timekeeper.replace"])
+@pytest.mark.parametrize("kind", ["agreement.terminate", "correction"])
 def test_no_statement_of_a_stranger_passes(story: Any, kind: str) -> None:
     told, decision = delivered(story)
     bodies: dict[str, dict[str, Any]] = {
         "agreement.terminate": {"party": "buyer", "text": ""},
         "correction": {"decision": decision, "effects": [], "text": ""},
-        "timekeeper.replace": {"head": HEAD, "term": 7, "timekeeper": "hub"},
     }
     record = end(told, kind, "mallory", **bodies[kind])
     told.records.pop()

@@ -120,3 +120,11 @@ def test_lists_and_names_read_as_people_write_them() -> None:
     assert listed(["a"]) == "a"
     assert listed(["a", "b", "c"], "or") == "a, b or c"
     assert quoted("force_majeure") == "“force majeure”"
+
+
+def test_a_value_that_stands_by_itself_tells_its_alternatives_without_brackets() -> None:
+    text = "if(exists(delivered), money(0, USD), if(late > 3, value + value * rate, money(0, USD)))"
+    told = PHRASES.alternatives(parse_expression(text, Place(label="test")))
+    assert told.count("; otherwise ") == 2
+    assert told.startswith("nothing (0.00 USD) if “delivered” has been recorded in time; otherwise ")
+    assert told.endswith("; otherwise nothing (0.00 USD)")

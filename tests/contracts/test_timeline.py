@@ -81,3 +81,28 @@ def test_lines_of_text_tell_the_same(late: Simulation) -> None:
     assert rows[1] == ("2019-01-19 03:24:00 UTC", "fact", "“delivered”, dart: counted")
     assert rows[4][2].startswith("rule penalty: acme (seller) owes bolt (buyer) 84.00 USD")
     assert rows[5] == ("", "", "  acme (seller) and bolt (buyer) are told")
+
+
+def test_every_sort_of_step_has_a_shape_and_a_name_of_its_own(documents: Path) -> None:
+    story = """
+start: "2019-01-01T00:00:00Z"
+until: "2019-04-01T00:00:00Z"
+story:
+  - {fact: delivered, at: "2019-01-19T03:24:00Z"}
+  - {terminate: seller, counted: "2019-01-20T00:00:00Z"}
+  - {correct: penalty, amount: 63.00 USD, counted: "2019-02-20T00:00:00Z"}
+  - {handover: harbor, counted: "2019-02-25T00:00:00Z"}
+  - {replaced: "2019-03-01T00:00:00Z"}
+"""
+    document = parse_contract_yaml((documents / "late-delivery.yaml").read_bytes(), "late")
+    signed = format_document(document)
+    simulation = simulate(load_contract(signed), signed, parse_scenario(story.encode(), document))
+    drawn = picture(simulation)
+    for title in (
+        "people confirm or terminate",
+        "a decision is corrected",
+        "another keeps the time",
+        "the end",
+    ):
+        assert title in drawn
+    assert "acme (seller) owes bolt (buyer) 63.00 USD" in drawn
