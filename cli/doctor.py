@@ -216,13 +216,14 @@ def _evidence(home: Path) -> Check:
     """Whom this home has evidence against: no fault of the home, and not to be overlooked in it."""
     with open_home(home) as opened:
         accused = sorted(opened.state.quarantined)
-    if not accused:
-        return Check(name="evidence", verdict=FINE, found="none is recorded here")
+        settled = sorted(opened.state.accused - opened.state.quarantined)
+    parts = [f"recorded against {', '.join(accused)}: nothing new of theirs is accepted"] if accused else []
+    parts += [f"settled by later logs: {', '.join(settled)}"] if settled else []
     return Check(
         name="evidence",
         verdict=FINE,
-        found=f"recorded against {', '.join(accused)}: nothing new of theirs is accepted",
-        action="see `tally evidence list`, and hand it to the other members",
+        found="; ".join(parts) or "none is recorded here",
+        action="see `tally evidence list`, and hand it to the other members" if accused else "",
     )
 
 

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
-from cli.call import call_of
+from cli.call import Call, call_of
 from cli.reading import find_entry, open_home
 from ledger.errors import UsageError
+from ledger.log.checkpoint import parse_checkpoint
+from ledger.log.note import VerifierKey, parse_note
 from ledger.log.receipt import parse_receipt
 from ledger.members.witnessing import is_witnessed
 from node.views.evidence import quarantine_lines
@@ -19,21 +21,17 @@ from node.views.receipts import make_receipt
 SUFFIX = ".tlog-proof"
 
 
-def receipt(
-    context: typer.Context,
-    entry: Annotated[
-        str,
-        typer.Argument(
-            metavar="ENTRY", help="Leaf hash, <organization>:<position>, or the eventID of an event."
-        ),
-    ],
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Where to write it; else to stdout.")
-    ] = None,
-    hide: Annotated[
-        bool, typer.Option("--hide", help="Prove that the entry is there, without showing what it says.")
-    ] = False,
-) -> None:
+EntryName = Annotated[
+    str,
+    typer.Argument(metavar="ENTRY", help="Leaf hash, <organization>:<position>, or the eventID of an event."),
+]
+Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where to write it; else to stdout.")]
+Hide = Annotated[
+    bool, typer.Option("--hide", help="Prove that the entry is there, without showing what it says.")
+]
+
+
+def receipt(context: typer.Context, entry: EntryName, out: Out = None, hide: Hide = False) -> None:
     """Write a file that proves offline that an entry is in a log.
 
     It holds the entry, its way up the tree, and the signed checkpoint with the witnesses' cosignatures:
@@ -49,9 +47,10 @@ def receipt(
         origin, seq = find_entry(home, entry)
         shown = not hide and home.reader.payload(origin, seq) is not None
         text = make_receipt(home.reader, home.state, (origin, seq), with_payload=shown)
-        size = int(parse_receipt(text).checkpoint.split("\n")[1])
-        vkey = home.state.roster.log_key(origin, size).text
-        witnessed = is_witnessed(home.state.roster, parse_receipt(text).checkpoint)
+        note = parse_receipt(text).checkpoint
+        size = parse_checkpoint(parse_note(note).text).size
+        vkey = home.state.roster.log_key(origin, size)
+        witnessed = is_witnessed(home.state.roster, note)
         quarantined = origin in home.state.quarantined
     if out is not None:
         write_receipt(out, text)
@@ -73,9 +72,15 @@ def receipt(
             "Its entry is recorded and not witnessed yet: a later receipt will carry more cosignatures."
         )
     if out is not None:
-        call.tell(f"Check it here: {call.command(f'verify {shlex.quote(str(out))}')}")
-        call.tell(f"Elsewhere, without a home, with the key of its log: --vkey {vkey}")
-        call.tell(f"or with its witnesses too: --policy FILE, from {call.command('network policy')} {origin}")
+        _tell_checks(call, out, vkey)
+
+
+def _tell_checks(call: Call, file: Path, vkey: VerifierKey) -> None:
+    """Say how whoever gets the file checks it."""
+    call.tell(f"Check it here: {call.command(f'verify {shlex.quote(str(file))}')}")
+    call.tell(f"Elsewhere, without a home, with the key of its log: --vkey {vkey.text}")
+    policy = call.command("network policy")
+    call.tell(f"or with its witnesses too: --policy FILE, from {policy} {vkey.name}")
 
 
 def write_receipt(path: Path, text: str) -> None:

@@ -2,17 +2,17 @@
 
 The page is one file. It has no scripts and asks nobody for anything: a browser may show it without a
 network, and its policy (`Content-Security-Policy`) forbids it to try. Every text that goes into it is escaped
-on its way (`_tag`), since partners may have written it.
+on its way (`contracts.markup`), since partners may have written it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from html import escape
 
-from cli.call import one_line, plural
+from cli.call import plural
 from cli.verdict import PARTLY, VERDICTS, counted
+from contracts.markup import PAGE_POLICY, bullets, rows, tag, text_of, wrap
 from ledger.audit.finding import Finding, Sort, Unchecked
 from ledger.audit.report import NO_LEDGER_CAN_TELL, Report
 
@@ -36,8 +36,6 @@ p, li { orphans: 3; widows: 3; }
 @page { margin: 18mm 18mm 20mm;
   @bottom-right { content: counter(page) " / " counter(pages); font-size: 9pt; } }
 """
-
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 _ADVICE = {
     None: "These records are as they were signed: no entry was changed, exchanged or taken out since. What "
@@ -106,7 +104,7 @@ def report_page(report: Report, code: int, made: datetime) -> str:
     """The page; `made` is when the audit ended."""
     body = "".join(
         (
-            _tag("h1", "Report of a verification"),
+            tag("h1", "Report of a verification"),
             *_verdict(report),
             *_top(report, made),
             *_findings(report),
@@ -119,9 +117,9 @@ def report_page(report: Report, code: int, made: datetime) -> str:
     )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        f'<meta http-equiv="Content-Security-Policy" content="{PAGE_POLICY}">'
         '<meta name="viewport" content="width=device-width">'
-        f"<title>{_text(f'Verification of {report.target}')}</title>"
+        f"{tag('title', f'Verification of {report.target}')}"
         f"<style>{_STYLE}</style></head>\n<body>{body}</body></html>\n"
     )
 
@@ -133,13 +131,13 @@ def _verdict(report: Report) -> Iterator[str]:
         found, kind, advice = VERDICTS[None], "holds", _ADVICE[None]
     else:
         found, kind, advice = PARTLY, "open", _PARTLY
-    yield f'<div class="verdict {kind}"><p>{_tag("strong", found)}</p>{_tag("p", advice)}</div>\n'
+    yield wrap("div", wrap("p", tag("strong", found)) + tag("p", advice), class_=f"verdict {kind}")
 
 
 def _top(report: Report, made: datetime) -> Iterator[str]:
     when = made.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC, by the clock of the auditor's machine")
     count = len(report.findings) + report.more
-    yield _table(
+    yield rows(
         [
             ("What was verified", report.target),
             ("When", when),
@@ -152,27 +150,26 @@ def _top(report: Report, made: datetime) -> Iterator[str]:
 def _findings(report: Report) -> Iterator[str]:
     if not report.findings:
         return
-    yield _tag("h2", "What does not hold, and what to do")
+    yield tag("h2", "What does not hold, and what to do")
     for number, finding in enumerate(report.findings, 1):
-        yield f'<div class="finding">{"".join(_finding(number, finding))}</div>\n'
+        yield wrap("div", "".join(_finding(number, finding)), class_="finding")
     if report.more:
-        yield _tag("p", f"{plural(report.more, 'finding')} more of the same logs are counted and not listed.")
+        yield tag("p", f"{plural(report.more, 'finding')} more of the same logs are counted and not listed.")
 
 
 def _finding(number: int, finding: Finding) -> Iterator[str]:
-    yield _tag("h3", f"{number}. {_place(finding)}")
-    yield _tag("p", _MEANINGS.get(finding.code) or _MEANINGS[finding.code.partition("-")[0]])
+    yield tag("h3", f"{number}. {_place(finding)}")
+    yield tag("p", _MEANINGS.get(finding.code) or _MEANINGS[finding.code.partition("-")[0]])
     if finding.action:
-        yield f"<p>{_tag('strong', 'What to do:')} {_text(finding.action)}.</p>\n"
-    yield _table(
-        [
-            ("Found", finding.found),
-            ("Expected", finding.expected),
-            ("Held against the signature of", finding.signer or "nobody"),
-            ("Where", finding.where),
-            ("Code", f"{finding.code} ({finding.sort})"),
-        ]
+        yield wrap("p", f"{tag('strong', 'What to do:')} {text_of(finding.action)}.")
+    said = (
+        ("Found", finding.found),
+        ("Expected", finding.expected),
+        ("Held against the signature of", finding.signer or "nobody"),
+        ("Where", finding.where),
+        ("Code", f"{finding.code} ({finding.sort})"),
     )
+    yield rows((name, told) for name, told in said if told)
 
 
 def _place(finding: Finding) -> str:
@@ -184,20 +181,20 @@ def _place(finding: Finding) -> str:
 
 
 def _checked(report: Report) -> Iterator[str]:
-    yield _tag("h2", "What was checked" if report.findings else "What was checked, and holds")
-    yield _list(report.checked) if report.checked else _tag("p", "Nothing: it could not be read.")
+    yield tag("h2", "What was checked" if report.findings else "What was checked, and holds")
+    yield bullets(report.checked) if report.checked else tag("p", "Nothing: it could not be read.")
 
 
 def _unchecked(unchecked: Iterable[Unchecked]) -> Iterator[str]:
     items = list(unchecked)
-    yield _tag("h2", "What could not be checked")
+    yield tag("h2", "What could not be checked")
     if not items:
-        yield _tag("p", "Nothing was left out.")
+        yield tag("p", "Nothing was left out.")
     for title, harmless in (("This should have been there:", False), ("This is as it is meant to be:", True)):
         some = [_open_question(item) for item in items if item.harmless is harmless]
         if some:
-            yield _tag("p", title)
-            yield _list(some)
+            yield tag("p", title)
+            yield bullets(some)
 
 
 def _open_question(item: Unchecked) -> str:
@@ -206,10 +203,10 @@ def _open_question(item: Unchecked) -> str:
 
 
 def _limits() -> Iterator[str]:
-    yield _tag("h2", "What no ledger can tell")
-    yield _list(NO_LEDGER_CAN_TELL)
-    yield _tag("h2", "The words on this page")
-    yield _list(
+    yield tag("h2", "What no ledger can tell")
+    yield bullets(NO_LEDGER_CAN_TELL)
+    yield tag("h2", "The words on this page")
+    yield bullets(
         (
             "A log is the record of one organization, in which it alone writes; others hold copies.",
             "An entry is one record in a log. Each names the one before it, so that none can be changed, "
@@ -228,36 +225,18 @@ def _limits() -> Iterator[str]:
 def _fingerprints(report: Report) -> Iterator[str]:
     if not report.logs:
         return
-    yield _tag("h2", "The logs that were verified")
-    told = "Whoever finds the same size and the same fingerprint (root) of a log has the same records."
-    yield _tag("p", told)
-    rows = [
+    yield tag("h2", "The logs that were verified")
+    meaning = "Whoever finds the same size and the same fingerprint (root) of a log has the same records."
+    yield tag("p", meaning)
+    told = [
         (
             log.origin,
             f"{plural(log.size, 'entry', 'entries')}; root {log.root.hex() if log.root else 'unknown'}",
         )
         for log in report.logs
     ]
-    yield f'<div class="small">{_table(rows)}</div>\n'
+    yield wrap("div", rows(told), class_="small")
 
 
 def _foot(code: int) -> Iterator[str]:
-    yield f'<p class="small">{_text(f"Made by tally verify (Tallystick), exit code {code}.")}</p>\n'
-
-
-def _table(rows: Iterable[tuple[str, str]]) -> str:
-    inside = "".join(f"<tr>{_tag('th', name)}{_tag('td', value)}</tr>" for name, value in rows if value)
-    return f"<table>{inside}</table>\n"
-
-
-def _list(items: Iterable[str]) -> str:
-    return f"<ul>{''.join(_tag('li', item) for item in items)}</ul>\n"
-
-
-def _tag(name: str, text: str) -> str:
-    """An element with a text in it, escaped."""
-    return f"<{name}>{_text(text)}</{name}>\n"
-
-
-def _text(text: str) -> str:
-    return escape(one_line(text))
+    yield tag("p", f"Made by tally verify (Tallystick), exit code {code}.", class_="small") + "\n"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
@@ -45,11 +46,14 @@ def open_database(path: Path) -> sqlite3.Connection:
     try:
         uri = f"{path.resolve().as_uri()}?mode=ro"
         connection = sqlite3.connect(uri, uri=True, isolation_level=None)
-        connection.text_factory = bytes
-        connection.execute("PRAGMA busy_timeout = 10000")
-        connection.execute("PRAGMA cell_size_check = ON")
-        connection.execute("BEGIN")
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        with ExitStack() as opening:
+            opening.callback(connection.close)
+            connection.text_factory = bytes
+            connection.execute("PRAGMA busy_timeout = 10000")
+            connection.execute("PRAGMA cell_size_check = ON")
+            connection.execute("BEGIN")
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+            opening.pop_all()
     except sqlite3.OperationalError as error:
         raise UnavailableError(str(path), found=str(error), expected="a file that can be opened") from error
     except sqlite3.DatabaseError as error:

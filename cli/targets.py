@@ -20,7 +20,7 @@ from cli.sources import FolderFetch, TileLog, open_tiles
 from cli.witness_tables import check_witness_tables
 from ledger.audit.finding import Finding, Unchecked, finding_of
 from ledger.audit.home import audit_logs
-from ledger.audit.log import Counts, LogAudit, audit_log
+from ledger.audit.log import Counts, LogAudit, audit_log, judged
 from ledger.audit.members import Known, Standing
 from ledger.audit.notes import check_signatures
 from ledger.audit.report import Report, make_report
@@ -225,7 +225,8 @@ def audit_tiles(
     # Tiles over HTTP are fetched one after the other, whatever the number of cores.
     jobs = means.jobs if isinstance(log.fetch, FolderFetch) else 1
     means.teller.expect(log.size)
-    audit = audit_log(source, known, run=means.run(jobs=jobs), sizes=sizes, progress=means.teller.done)
+    read = audit_log(source, known, run=means.run(jobs=jobs), sizes=sizes, progress=means.teller.done)
+    audit = judged(read, source, read.roster)
     return audit, [older_head(log, head) for head in heads if head.size > log.size][-1:]
 
 

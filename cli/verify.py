@@ -36,47 +36,57 @@ from node.place import state_folder
 _RANGE = re.compile(r"([0-9]{1,15}):([0-9]{1,15})", re.ASCII)
 
 
+Target = Annotated[
+    str | None,
+    typer.Argument(metavar="HOME|URL|FILE", help="A home, an address, tiles, a bundle, a receipt, evidence."),
+]
+WholeNetwork = Annotated[
+    bool, typer.Option("--network", help="Every log from every member that can be reached, compared.")
+]
+Of = Annotated[
+    str | None,
+    typer.Option("--of", metavar="ID", help="The network that a bundle must be of: id or words."),
+]
+Vkey = Annotated[
+    str | None, typer.Option("--vkey", metavar="KEY", help="The key of the log, where no home knows it.")
+]
+PolicyFile = Annotated[
+    Path | None,
+    typer.Option("--policy", metavar="FILE", help="The logs and witnesses to trust: a C2SP tlog-policy."),
+]
+Certificate = Annotated[
+    Path | None, typer.Option("--cert", metavar="FILE", help="The certificate that the node must show.")
+]
+Part = Annotated[
+    str | None, typer.Option("--range", metavar="A:B", help="Only entries A to before B of one log.")
+]
+LogName = Annotated[
+    str | None, typer.Option("--log", metavar="LOG", help="The log of --range; the home's own otherwise.")
+]
+State = Annotated[
+    Path | None, typer.Option("--state", metavar="FILE", help="Go on from here, and note what is done.")
+]
+Page = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE", help="Write the result as a page to print.")
+]
+Jobs = Annotated[
+    int, typer.Option("--jobs", metavar="N", min=0, help="Processes to use; 0 for one on each core.")
+]
+
+
 def verify(
     context: typer.Context,
-    target: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="HOME|URL|FILE", help="A home, an address, tiles, a bundle, a receipt, evidence."
-        ),
-    ] = None,
-    whole_network: Annotated[
-        bool, typer.Option("--network", help="Every log from every member that can be reached, compared.")
-    ] = False,
-    of: Annotated[
-        str | None,
-        typer.Option("--of", metavar="ID", help="The network that a bundle must be of: id or words."),
-    ] = None,
-    vkey: Annotated[
-        str | None,
-        typer.Option("--vkey", metavar="KEY", help="The key of the log, where no home knows it."),
-    ] = None,
-    policy: Annotated[
-        Path | None,
-        typer.Option("--policy", metavar="FILE", help="The logs and witnesses to trust: a C2SP tlog-policy."),
-    ] = None,
-    cert: Annotated[
-        Path | None, typer.Option("--cert", metavar="FILE", help="The certificate that the node must show.")
-    ] = None,
-    part: Annotated[
-        str | None, typer.Option("--range", metavar="A:B", help="Only entries A to before B of one log.")
-    ] = None,
-    log: Annotated[
-        str | None, typer.Option("--log", metavar="LOG", help="The log of --range; the home's own otherwise.")
-    ] = None,
-    state: Annotated[
-        Path | None, typer.Option("--state", metavar="FILE", help="Go on from here, and note what is done.")
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE", help="Write the result as a page to print.")
-    ] = None,
-    jobs: Annotated[
-        int, typer.Option("--jobs", metavar="N", min=0, help="Processes to use; 0 for one on each core.")
-    ] = 0,
+    target: Target = None,
+    whole_network: WholeNetwork = False,
+    of: Of = None,
+    vkey: Vkey = None,
+    policy: PolicyFile = None,
+    cert: Certificate = None,
+    part: Part = None,
+    log: LogName = None,
+    state: State = None,
+    report: Page = None,
+    jobs: Jobs = 0,
 ) -> int:
     """Check logs, payloads and signatures, and say what holds, what does not and what cannot be known.
 

@@ -21,7 +21,7 @@ from cli.rules import EVERY_RULE
 from cli.sources import FolderFetch, TileLog, open_tiles
 from cli.targets import DATABASE, begins_with
 from ledger.audit.finding import Finding, Findings, Unchecked, finding_of
-from ledger.audit.log import Counts
+from ledger.audit.log import Counts, counts_of
 from ledger.audit.members import Known, Standing
 from ledger.audit.notes import check_signatures
 from ledger.audit.payloads import read_kept
@@ -69,29 +69,9 @@ def verify_range(target: str, span: Range, log: str, means: Means) -> Report:
 
 def _verify(target: str, part: Part, span: Range, means: Means) -> Report:
     source, origin = part.source, part.source.origin
-    roster = part.known.roster
-    depth = Depth(
-        network=roster.network if roster else None, rules=EVERY_RULE if source.holds_payloads else None
-    )
-    findings, counts, people = Findings(), Counts(), 0
-    unchecked: list[Unchecked] = []
+    findings, unchecked = Findings(), list[Unchecked]()
     means.teller.expect(span.end - span.start)
-    jobs = 1 if isinstance(source, TileLog) and isinstance(source.fetch, HttpFetch) else means.jobs
-    for result in means.run(jobs=jobs)(RangeWork(source, depth), list(_pieces(span))):
-        findings.extend(result.findings, result.findings.more)
-        findings.extend(result.payloads.findings, result.payloads.findings.more)
-        if result.top < min(result.span.end, span.end):
-            findings.add(_missing(origin, result))
-        people += _check_people(part, result, findings, unchecked)
-        counts = counts.plus(
-            Counts(
-                entries=result.present,
-                payloads=result.payloads.checked,
-                payload_bytes=result.payloads.bytes,
-                events=result.payloads.events,
-            )
-        )
-        means.teller.done(result.present)
+    counts = _check_pieces(part, span, means, findings, unchecked)
     notes = check_signatures(origin, source.notes(), Standing(known=part.known, origin=origin).note_keys())
     findings.extend(notes.findings, notes.findings.more)
     head = max(notes.sound, key=lambda note: note.size, default=None)
@@ -99,26 +79,42 @@ def _verify(target: str, part: Part, span: Range, means: Means) -> Report:
         unchecked += _check_root(part, span, head, findings)
     unchecked += notes.unchecked
     unchecked.append(Unchecked(what="the entries outside of the range", log=origin, harmless=True))
-    if roster is not None:
+    if part.known.roster is not None:
         what = "whether the members and their keys are as this home knows them: their entries were not read"
         unchecked.append(Unchecked(what=what, log=origin, harmless=True))
-    total = Counts(
-        notes=len(source.notes()),
-        signatures=notes.signatures,
-        cosignatures=notes.cosignatures,
-        person_signatures=people,
-    )
+    signed = Counts(notes=len(source.notes()), signatures=notes.signatures, cosignatures=notes.cosignatures)
     return Report(
         target=target,
         checked=(
             f"entries {span.start} to {span.end - 1} of {origin}: form, position, chain, payloads",
             "their place in the tree under the newest signed head",
         ),
-        counts=counts.plus(total),
+        counts=counts.plus(signed),
         findings=tuple(findings),
         unchecked=tuple(unchecked),
         more=findings.more,
     )
+
+
+def _check_pieces(
+    part: Part, span: Range, means: Means, findings: Findings, unchecked: list[Unchecked]
+) -> Counts:
+    """Check entries, payloads and people's signatures of the range; gives how much there was."""
+    source, roster = part.source, part.known.roster
+    rules = EVERY_RULE if source.holds_payloads else None
+    work = RangeWork(source, Depth(network=roster.network if roster else None, rules=rules))
+    # Over HTTP one file is fetched after the other, whatever the number of cores.
+    jobs = 1 if isinstance(source, TileLog) and isinstance(source.fetch, HttpFetch) else means.jobs
+    counts = Counts()
+    for result in means.run(jobs=jobs)(work, list(_pieces(span))):
+        findings.extend(result.findings, result.findings.more)
+        findings.extend(result.payloads.findings, result.payloads.findings.more)
+        if result.top < min(result.span.end, span.end):
+            findings.add(_missing(source.origin, result))
+        people = _check_people(part, result, findings, unchecked)
+        counts = counts.plus(counts_of(result)).plus(Counts(person_signatures=people))
+        means.teller.done(result.present)
+    return counts
 
 
 def _check_people(part: Part, result: RangeResult, findings: Findings, unchecked: list[Unchecked]) -> int:

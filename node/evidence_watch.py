@@ -1,6 +1,7 @@
 """What partners recorded of others' logs, held against the own copies: so a fork is found through a third.
 
     `seen` entries      their notes: one that contradicts a copy here is evidence
+    handing over        the note in a `timekeeper.replace`, likewise
     evidence            counts after the own check, as if it had been found here
 
 Every entry of a partner's log is looked at once, when it has come; of notes that are ahead of the own copy
@@ -29,6 +30,8 @@ from node.node import Node
 from node.sync.evidence import check_note_fits, is_recorded, record_evidence, root_at
 
 SEEN = "seen"
+HANDOVER = "timekeeper.replace"
+_MARKS = (b"seen", b"evidence", HANDOVER.encode())
 CHUNK_ENTRIES = 256
 MAX_LOOKED_BACK = 8192
 """Entries of each log that are searched at a start for heads; evidence is found however old it is."""
@@ -101,8 +104,8 @@ class EvidenceWatch:
             entries = self._node.reader.entries(origin, first, min(CHUNK_ENTRIES, size - first))
             for seq, data in enumerate(entries, first):
                 # Looking into the bytes first spares parsing most of them.
-                if b"seen" in data or b"evidence" in data:
-                    self._look_at_entry(origin, seq, EVIDENCE_KINDS | {SEEN})
+                if any(mark in data for mark in _MARKS):
+                    self._look_at_entry(origin, seq, EVIDENCE_KINDS | {SEEN, HANDOVER})
         self._looked_at[origin] = size
 
     def _look_at_entry(self, origin: str, seq: int, kinds: frozenset[str]) -> None:
@@ -115,21 +118,29 @@ class EvidenceWatch:
             return  # its payload is no statement
         if statement is None:
             return
-        if statement.kind == SEEN:
-            for note in statement.texts("heads"):
+        if statement.kind in (SEEN, HANDOVER):
+            for note in statement.texts("heads") if statement.kind == SEEN else (statement.text("head"),):
                 self._waiting[origin, note.partition("\n")[0]] = note
         else:
             self._take_evidence(origin, statement)
 
     def _take_evidence(self, origin: str, statement: Statement) -> None:
-        """Evidence that a partner recorded counts after the own check."""
+        """Evidence that a partner recorded counts after the own check.
+
+        Of a log that a later one ended it seldom does: its key is out of use, as it was not when the
+        partner recorded it. Nothing depends on it any more.
+        """
         node = self._node
+        accused = ""
         try:
             evidence = evidence_of(node.state.roster, statement)
-            if not is_recorded(node, evidence.accused):
+            accused = evidence.accused
+            if not is_recorded(node, accused):
                 record_evidence(node, evidence)
         except TallyError as error:
-            log.warning("what a partner recorded as evidence proves nothing", partner=origin, error=error)
+            settled = node.state.roster.end_of(accused) is not None
+            say = log.debug if settled else log.warning
+            say("what a partner recorded as evidence proves nothing", partner=origin, error=error)
 
     def _is_done(self, note: str) -> bool:
         """Whether a note that a partner recorded need not wait any longer; records what it proves."""

@@ -114,24 +114,23 @@ def read_token(path: Path) -> str:
     try:
         return (path / TOKEN).read_text(encoding="ascii").strip()
     except OSError as error:
-        raise MissingError(
-            str(path),
-            found="no home here",
-            expected="a folder made by `tally network found` or `tally network join`",
-            action="name the home with --home or TALLY_HOME",
-        ) from error
+        raise _no_home(path) from error
 
 
 def open_reader(path: Path) -> Reader:
     """A reader of a home's database. Raises MissingError where there is no home."""
     if not (path / DATABASE).is_file():
-        raise MissingError(
-            str(path),
-            found="no home here",
-            expected="a folder made by `tally network found` or `tally network join`",
-            action="name the home with --home or TALLY_HOME",
-        )
+        raise _no_home(path)
     return Reader.open(path / DATABASE)
+
+
+def _no_home(path: Path) -> MissingError:
+    return MissingError(
+        str(path),
+        found="no home here",
+        expected="a folder that holds a home",
+        action="name it with --home or TALLY_HOME; or make one: `tally init`, from a backup: `tally restore`",
+    )
 
 
 def add_person_key(path: Path, name: str, passphrase: bytes, world: World, cost: Cost) -> bytes:

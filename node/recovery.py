@@ -54,10 +54,10 @@ from node.state import Head, State, load_state
 from node.store.place_record import read_place
 from node.store.reader import Reader
 from node.store.schema import connect, migrate
+from node.sync.calls import Call
 from node.sync.evidence import root_at
 from node.sync.http import HttpTransport
 from node.sync.notes import OpenedNote, open_note, without_known
-from node.sync.peer import Call
 from node.world import World
 from node.writer import Writer
 

@@ -20,8 +20,15 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from ledger.errors import ConflictError, InvalidError, RollbackError, TallyError, UnavailableError
-from ledger.members.invitation import InvitationFile
+from ledger.errors import (
+    ConflictError,
+    InvalidError,
+    MissingError,
+    RollbackError,
+    TallyError,
+    UnavailableError,
+)
+from ledger.members.invitation import InvitationFile, check_inviter
 from ledger.members.network import network_id
 from ledger.members.roster import Address
 from node.api.app import create_app
@@ -37,11 +44,11 @@ from node.logs import get_log
 from node.node import Node
 from node.server import NodeServer, limits_of, make_server
 from node.sync.batching import make_batch
+from node.sync.calls import Calls
 from node.sync.engine import Engine
 from node.sync.http import HttpTransport
 from node.sync.joining import store_join_answer
 from node.sync.outside import Outside, outside_transport
-from node.sync.peer import Peer
 from node.sync.pulling import PULL_BYTES
 from node.sync.storing import store_batch
 from node.sync.wire import MAX_JOIN_BYTES, JoinRequest, PullRequest, parse_batch
@@ -131,36 +138,51 @@ async def _join(node: Node, invitation: InvitationFile) -> None:
     transport = HttpTransport(
         lambda partner: invitation.address,
         timeout_s=node.settings.partner_timeout_s,
-        key_of=lambda partner: _node_key(node, partner),
+        key_of=lambda partner: invitation.node_key(),
     )
     try:
         batch = make_batch(node, node.state.origin, 0, MAX_JOIN_BYTES // 2, invitation.inviter)
-        peer = Peer(node, invitation.inviter, transport)
-        answer = await peer.join(JoinRequest(batch=batch, secret=invitation.secret))
+        calls = Calls(node, invitation.inviter, transport)
+        answer = await calls.join(JoinRequest(batch=batch, secret=invitation.secret))
         store_join_answer(node, answer)
-        await _fetch_admission(node, peer)
+        await _fetch_admission(node, calls)
+        check_inviter(node.state.roster, invitation)
     finally:
         await transport.close()
 
 
-async def _fetch_admission(node: Node, founder: Peer) -> None:
-    """Go on with the founder's log until it says that this home is a member: it may be longer than an answer.
+async def _fetch_admission(node: Node, founder: Calls) -> None:
+    """Go on with the founder's logs until they say that this home is a member: they may be longer than an
+    answer, and the founder may have opened a later log.
 
     Raises:
-        InvalidError: it ends, and does not say so.
+        InvalidError: they end, and do not say so.
     """
-    origin = node.state.roster.origin(founder.partner)
     while node.state.organization not in node.state.roster.members:
-        start = node.state.copy(origin).size
-        request = PullRequest(origin=origin, start=start, limit_bytes=PULL_BYTES)
-        store_batch(node, parse_batch(await founder.pull(request)))
-        if node.state.copy(origin).size == start:
+        roster = node.state.roster
+        origin = roster.origin(founder.partner)
+        if await _fetch(node, founder, origin):
+            continue
+        try:
+            goes_on = await _fetch(node, founder, roster.next_origin(founder.partner))
+        except MissingError:
+            goes_on = False  # the founder has no later log
+        if not goes_on:
             raise InvalidError(
                 f"log {origin}",
-                found=f"{start} entries without an admission of {node.state.organization}",
+                found=f"{node.state.copy(origin).size} entries without an admission of"
+                f" {node.state.organization}",
                 expected="one",
                 action=f"ask {founder.partner} for an invitation again",
             )
+
+
+async def _fetch(node: Node, calls: Calls, origin: str) -> bool:
+    """Fetch what follows of a log; whether anything came."""
+    start = node.state.copy(origin).size
+    request = PullRequest(origin=origin, start=start, limit_bytes=PULL_BYTES)
+    store_batch(node, parse_batch(await calls.pull(request)))
+    return node.state.copy(origin).size > start
 
 
 class _Running:
@@ -274,6 +296,7 @@ class _Running:
                 witness_router(node, engine, self._workers),
             ),
             partners=lambda: [asdict(status) for status in engine.status()],
+            outside=lambda: [asdict(status) for status in self._outside.status()],
         )
         certificate = self._certificate
         return make_server(

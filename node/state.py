@@ -80,13 +80,18 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """One consistent picture. `quarantined` names the logs and the witnesses that the own log has
-    evidence against."""
+    """One consistent picture. `accused` names the logs and the witnesses that the own log has evidence
+    against."""
 
     origin: str
     roster: Roster
     heads: Mapping[str, Head]
-    quarantined: frozenset[str] = field(default_factory=frozenset)
+    accused: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def quarantined(self) -> frozenset[str]:
+        """Whoever is accused, but for logs that a later one ended: which history stands is said there."""
+        return self.accused - self.roster.ends.keys()
 
     @property
     def organization(self) -> str:
@@ -135,7 +140,7 @@ def fold_standing(state: State, folding: Folding) -> State:
     kind = folding.statement.kind
     if kind in _EVIDENCE_KINDS and folding.origin.partition("/")[0] == state.organization:
         accused = folding.statement.text(_EVIDENCE_KINDS[kind])
-        state = replace(state, quarantined=state.quarantined | {accused})
+        state = replace(state, accused=state.accused | {accused})
     if kind in ROSTER_KINDS:
         return replace(state, roster=fold_roster(state.roster, folding))
     return state
@@ -188,7 +193,7 @@ def load_standing(reader: Reader, state: State) -> State:
 
 
 def _folded(reader: Reader, state: State) -> State:
-    state = replace(state, roster=unfolded(state.roster), quarantined=frozenset())
+    state = replace(state, roster=unfolded(state.roster), accused=frozenset())
     roster = state.roster
     places = [(reader.origin_of(number), seq) for number, seq in reader.roster_positions()]
     for origin, seq in sorted(places, key=lambda place: (*fold_order(roster, place[0]), place[1])):

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Protocol
 
 from ledger.audit.bundle_order import BundleContents, BundlePart
@@ -25,12 +24,12 @@ from ledger.audit.finding import Finding, Findings, Unchecked, finding_of
 from ledger.audit.home import check_heads
 from ledger.audit.keys import find_ends, judge_pins
 from ledger.audit.later import Later
-from ledger.audit.log import Counts, LogAudit, Run, judged, read_log
+from ledger.audit.log import Counts, LogAudit, Run, audit_log, judged
 from ledger.audit.members import Heads, Known, Standing, take_statement
 from ledger.audit.notes import check_signatures
 from ledger.audit.payloads import PayloadCounts, Rule, check_payloads, note_lacking
 from ledger.audit.rules import RULES
-from ledger.audit.source import KeptNote, LogSource, read_statement
+from ledger.audit.source import KeptNote, LogSource
 from ledger.audit.times import Bounds, read_claims
 from ledger.errors import InvalidError, TallyError, short
 from ledger.log.bundle import BundleEntry, BundleLog
@@ -94,7 +93,7 @@ def audit_bundle(
     for part, source in zip(contents.parts, sources, strict=True):
         known = Known(roster=roster, unsure=unsure)
         if part.log.is_whole:
-            audit = read_log(source, known, run=run, rules=rules, progress=progress)
+            audit = audit_log(source, known, run=run, rules=rules, progress=progress)
             _check_root(audit, part.log)
         else:
             audit = audit_sparse(sparse[part.log.origin], known, rules=rules)
@@ -107,10 +106,7 @@ def audit_bundle(
         heads.unknown += audit.heads.unknown
     shown = [None if source.origin in sparse else source for source in sources]
     wrong = [*judge_pins(sources, roster), *check_heads(shown, audits, heads)]
-    logs = [
-        judged(audit, roster, partial(read_statement, source))
-        for source, audit in zip(sources, audits, strict=True)
-    ]
+    logs = [judged(audit, source, roster) for source, audit in zip(sources, audits, strict=True)]
     return BundleAudit(logs=tuple(logs), findings=tuple(wrong), roster=roster)
 
 

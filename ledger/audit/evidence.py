@@ -30,12 +30,17 @@ def judge_statement(
     """What a statement that records evidence comes to: against the accused, or against who recorded it.
 
     `time_ms` is what its entry says. What was recorded before the key was superseded was evidence then; but
-    the time is the recorder's word, so it is held against nobody.
+    the time is the recorder's word, so it is held against nobody. Where a later log ended the one that is
+    accused, it is settled: which history stands is said there.
     """
     try:
         evidence = evidence_of(roster, statement)
         proven = check_evidence(evidence)
         superseded_ms = superseded_at(roster, evidence)
+        end = roster.end_of(evidence.accused)
+        if superseded_ms is not None and end is not None:
+            what = f"evidence against {evidence.accused}, which ended at {end.size}: the later log settles it"
+            return Unchecked(what=what, log=log, first=seq, harmless=True)
         if superseded_ms is not None and time_ms <= superseded_ms:
             what = f"whether evidence against {evidence.accused} is older than the rotation of its key"
             return Unchecked(what=what, log=log, first=seq)

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 from ledger.audit.chain import names_network
 from ledger.audit.finding import Finding, Findings, Unchecked, finding_of
 from ledger.audit.keys import find_ends, judge_pins
-from ledger.audit.log import Counts, LogAudit, Run, judged, read_log, roots_at
+from ledger.audit.log import Counts, LogAudit, Run, audit_log, judged, roots_at
 from ledger.audit.members import Heads, Known, SeenHead
 from ledger.audit.notes import judge_strangers
 from ledger.audit.payloads import Rule
@@ -66,7 +65,7 @@ def audit_logs(
         known = Known(roster=roster, own=source.origin == own, closed=True, unsure=unsure)
         sizes = [seen.head.size for seen in heads.listed.values() if seen.head.origin == source.origin]
         try:
-            audit = read_log(source, known, run=run, rules=rules, sizes=sizes, progress=progress)
+            audit = audit_log(source, known, run=run, rules=rules, sizes=sizes, progress=progress)
         except TallyError as error:
             audit = _unreadable(source, roster, error)
         roster = audit.roster
@@ -84,7 +83,7 @@ def audit_logs(
         wrong += judge_strangers([s for audit in audits for s in audit.strangers], roster)
     wrong += check_heads(ordered, audits, heads)
     pairs = zip(ordered, audits, strict=True)
-    return [judged(audit, roster, partial(read_statement, source)) for source, audit in pairs], wrong
+    return [judged(audit, source, roster) for source, audit in pairs], wrong
 
 
 def _not_here(roster: Roster, held: Collection[str]) -> Iterator[Unchecked]:

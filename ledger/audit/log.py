@@ -1,6 +1,7 @@
 """The audit of one log: ranges are checked independently of each other, then joined.
 
-    result = audit_log(source, Known(...), run=map)
+    audit = audit_log(source, Known(...), run=map)
+    whole = judged(audit, source, audit.roster)
 
 `check_range` does the work of one range and knows nothing of the others, so `run` may be `map`, or the map
 of a pool of processes: it is one code path. What the joining adds: gaps between ranges, the root over all,
@@ -23,7 +24,7 @@ from ledger.audit.chain import (
     read_chain,
 )
 from ledger.audit.finding import Finding, Findings, Unchecked
-from ledger.audit.later import Later, Read, judge_later
+from ledger.audit.later import Later, judge_later
 from ledger.audit.members import Heads, Known, Standing, take_statement
 from ledger.audit.notes import NotesAudit, Stranger, check_roots, check_signatures, other_root
 from ledger.audit.payloads import Rule
@@ -62,6 +63,16 @@ class Counts:
         return Counts(**{name: getattr(self, name) + getattr(other, name) for name in self.__slots__})
 
 
+def counts_of(result: RangeResult) -> Counts:
+    """How much was checked in a range."""
+    return Counts(
+        entries=result.present,
+        payloads=result.payloads.checked,
+        payload_bytes=result.payloads.bytes,
+        events=result.payloads.events,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogAudit:
     """What an audit of a log found. `root` is of the tree over its entries, None where it is unknown."""
@@ -81,6 +92,15 @@ class LogAudit:
     """What is to be judged when every log was read; None where it is done."""
 
 
+def judged(audit: LogAudit, source: LogSource, roster: Roster | None) -> LogAudit:
+    """An audit of a log with what is judged last, by these members."""
+    if audit.later is None:
+        return audit
+    findings, unchecked = judge_later(audit.later, roster, partial(read_statement, source))
+    audit.findings.extend(findings)
+    return replace(audit, unchecked=(*audit.unchecked, *unchecked), later=None)
+
+
 def audit_log(
     source: LogSource,
     known: Known,
@@ -90,30 +110,7 @@ def audit_log(
     sizes: Iterable[int] = (),
     progress: Callable[[int], None] = lambda entries: None,
 ) -> LogAudit:
-    """Check everything that can be checked of one log by itself; see `read_log`."""
-    audit = read_log(source, known, run=run, rules=rules, sizes=sizes, progress=progress)
-    return judged(audit, audit.roster, partial(read_statement, source))
-
-
-def judged(audit: LogAudit, roster: Roster | None, read: Read) -> LogAudit:
-    """An audit with what is judged last, by these members."""
-    if audit.later is None:
-        return audit
-    findings, unchecked = judge_later(audit.later, roster, read)
-    audit.findings.extend(findings)
-    return replace(audit, unchecked=(*audit.unchecked, *unchecked), later=None)
-
-
-def read_log(
-    source: LogSource,
-    known: Known,
-    *,
-    run: Run = map,
-    rules: Mapping[str, Rule] | None = RULES,
-    sizes: Iterable[int] = (),
-    progress: Callable[[int], None] = lambda entries: None,
-) -> LogAudit:
-    """Check everything of one log but what is judged last.
+    """Check everything of one log but what is judged last, by `judged`: that may need other logs.
 
     `rules` are those of statements by kind; None leaves payloads out. `sizes` are those of heads whose roots
     are wanted. `progress` hears of entries done.
@@ -181,14 +178,7 @@ class _Joining:
             self._bounds.take_claims(left)
         self._missing_payloads += result.present - result.payloads.checked
         self._unknown_kinds += result.payloads.unknown_kinds
-        self._counts = self._counts.plus(
-            Counts(
-                entries=result.present,
-                payloads=result.payloads.checked,
-                payload_bytes=result.payloads.bytes,
-                events=result.payloads.events,
-            )
-        )
+        self._counts = self._counts.plus(counts_of(result))
 
     def _join_tree(self, result: RangeResult) -> None:
         start = result.span.start

@@ -219,7 +219,9 @@ def take_statement(
     if statement.signatures:
         _check_people(standing, kept.seq, statement)
     if statement.kind == "seen":
-        _take_heads(standing, kept.seq, statement)
+        _take_heads(standing, kept.seq, statement.texts("heads"))
+    if statement.kind == "timekeeper.replace":
+        _take_heads(standing, kept.seq, (statement.text("head"),))
     if statement.kind in EVIDENCE_KINDS:
         standing.take_evidence(kept.seq, time_ms)
     if statement.kind == ROTATION_KIND and standing.roster is not None:
@@ -318,12 +320,12 @@ def _check_people(standing: Standing, seq: int, statement: Statement) -> None:
         )
 
 
-def _take_heads(standing: Standing, seq: int, statement: Statement) -> None:
+def _take_heads(standing: Standing, seq: int, heads: Iterable[str]) -> None:
     """Note what this log recorded of others, where it is signed by their keys."""
     roster = standing.roster
     if roster is None:
         return
-    for text in statement.texts("heads"):
+    for text in heads:
         try:
             note = parse_note(text, "head")
             head = parse_checkpoint(note.text, "head")

@@ -18,10 +18,10 @@ from typing import Any, TypeAlias
 import msgpack
 from msgpack import UnpackException, unpackb
 
-from ledger.audit.finding import Findings, finding_of
+from ledger.audit.finding import Finding, Findings, finding_of
 from ledger.errors import MalformedError, TallyError
 from ledger.log.encoding import decode, encode
-from ledger.log.entry import HASH_BYTES, MAX_PAYLOAD_BYTES, SALT_BYTES, parse_entry
+from ledger.log.entry import HASH_BYTES, MAX_PAYLOAD_BYTES, SALT_BYTES, Entry, parse_entry
 from ledger.log.kinds import EFFECTS, FIELDS, KINDS, POSITION, is_names
 from ledger.log.statement import NONCE_BYTES, Statement, open_payload, parse_statement
 from ledger.members.folding import ROSTER_KINDS
@@ -68,7 +68,7 @@ _AUDIENCE_BYTES = 512
 _BEFORE_NONCE = b"\xa4kind\xa4memo\xa5nonce\xc4\x10"
 _AFTER_NONCE = b"\xaasignatures\x90"
 _NONCE_AT = -(len(_BEFORE_NONCE) + NONCE_BYTES + len(_AFTER_NONCE))
-"""Where, from the end, the rest of a remark begins after its text."""
+"""Where, from the end, the rest of a memo begins after its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def check_payload_run(
     is_plain = _REMARK not in rules
     for index, (data, both) in enumerate(zip(entries, sealed, strict=True)):
         end = both.find(_AFTER_AUDIENCE, _AUDIENCE_AT, _AUDIENCE_AT + _AUDIENCE_BYTES)
-        head, tail = _remark_of(len(both), both[_AUDIENCE_AT:end] if end >= 0 else b"")
+        head, tail = _memo_of(len(both), both[_AUDIENCE_AT:end] if end >= 0 else b"")
         if (
             is_plain
             and data.endswith(tail + sha256(both).digest())
@@ -206,9 +206,9 @@ def _plain_body(
 
 
 @lru_cache(maxsize=4096)
-def _remark_of(length: int, audience: bytes) -> tuple[bytes, bytes]:
-    """Of a remark that has so many bytes with its salt, for this audience: the payload up to its text, and
-    the end of its entry up to the commitment. Where no such remark is, a beginning that no payload has."""
+def _memo_of(length: int, audience: bytes) -> tuple[bytes, bytes]:
+    """Of a memo that has so many bytes with its salt, for this audience: the payload up to its text, and
+    the end of its entry up to the commitment. Where no such memo is, a beginning that no payload has."""
     if not _is_audience(audience):
         return b"\xc1", b""
     before = _BEFORE_AUDIENCE + audience + _AFTER_AUDIENCE
@@ -258,32 +258,35 @@ def _check_one(
     entry = parse_entry(data, where)
     try:
         statement = open_payload(entry, *payload, where)
-    except MalformedError as error:
-        fits = _fits_commitment(entry.size, entry.commit, *payload)
-        code = "payload-form" if fits else "payload-changed"
-        counts.findings.add(
-            finding_of(
-                code,
-                error,
-                log=origin,
-                position=seq,
-                signer=origin,
-                action="" if fits else "fetch the payload from its author or another holder",
-            )
-        )
-        return
     except TallyError as error:
-        counts.findings.add(
-            finding_of(
-                "payload-changed",
-                error,
-                log=origin,
-                position=seq,
-                signer=origin,
-                action="fetch the payload from its author or another holder",
-            )
-        )
+        counts.findings.add(_not_opened(origin, seq, entry, payload, error))
         return
+    _count(seq, entry.time_ms, statement, payload[1], counts)
+    rule = rules.get(statement.kind)
+    if rule is not None:
+        try:
+            rule(statement, where)
+        except TallyError as error:
+            counts.findings.add(_broken_rule(origin, seq, statement.kind, error))
+
+
+def _not_opened(
+    origin: str, seq: int, entry: Entry, payload: tuple[bytes, bytes], error: TallyError
+) -> Finding:
+    """What is wrong with a payload that gave no statement: it is another one, or was recorded as it is."""
+    is_whole = isinstance(error, MalformedError) and _fits_commitment(entry.size, entry.commit, *payload)
+    return finding_of(
+        "payload-form" if is_whole else "payload-changed",
+        error,
+        log=origin,
+        position=seq,
+        signer=origin,
+        action="" if is_whole else "fetch the payload from its author or another holder",
+    )
+
+
+def _count(seq: int, time_ms: int, statement: Statement, payload: bytes, counts: PayloadCounts) -> None:
+    """Count a statement, and keep of it what the joining needs."""
     if statement.kind == "event":
         counts.events += 1
     if statement.kind not in KINDS:
@@ -291,15 +294,9 @@ def _check_one(
     else:
         _note_agreement(seq, statement.kind, statement.body, counts)
     if statement.kind == "tick":
-        counts.ticks.append((seq, entry.time_ms))
+        counts.ticks.append((seq, time_ms))
     if statement.kind in KEPT_KINDS or statement.signatures:
-        counts.kept.append(Kept(seq, payload[1]))
-    rule = rules.get(statement.kind)
-    if rule is not None:
-        try:
-            rule(statement, where)
-        except TallyError as error:
-            counts.findings.add(_broken_rule(origin, seq, statement.kind, error))
+        counts.kept.append(Kept(seq, payload))
 
 
 def _broken_rule(origin: str, seq: int, kind: str, error: TallyError) -> Any:

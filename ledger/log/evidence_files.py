@@ -127,7 +127,7 @@ def witness_evidence(note_a: str, note_b: str, path: tuple[bytes, ...], vkey: Ve
 def entries_evidence(receipt_a: str, receipt_b: str, vkey_a: VerifierKey, vkey_b: VerifierKey) -> Evidence:
     """Two receipts for one position of a log with their keys as evidence, in their order."""
     (first, vkey), (second, other) = sorted(
-        ((receipt_a, vkey_a), (receipt_b, vkey_b)), key=lambda item: _leaf(item[0])
+        ((receipt_a, vkey_a), (receipt_b, vkey_b)), key=lambda item: leaf_of_receipt(item[0])
     )
     origin = _head(note_of(Kind.ENTRIES, first)).origin
     return Evidence(kind=Kind.ENTRIES, origin=origin, first=first, second=second, vkeys=(vkey, other))
@@ -135,7 +135,7 @@ def entries_evidence(receipt_a: str, receipt_b: str, vkey_a: VerifierKey, vkey_b
 
 def openings_evidence(receipt_a: str, receipt_b: str, recovery: bytes) -> Evidence:
     """Receipts of two entries 0 of a later log as evidence, in their order; `recovery` as in `Evidence`."""
-    first, second = sorted((receipt_a, receipt_b), key=_leaf)
+    first, second = sorted((receipt_a, receipt_b), key=leaf_of_receipt)
     origin = _head(note_of(Kind.OPENINGS, first)).origin
     return Evidence(kind=Kind.OPENINGS, origin=origin, first=first, second=second, recovery=recovery)
 
@@ -307,13 +307,14 @@ def _check_order(evidence: Evidence, where: str) -> None:
     if evidence.kind in (Kind.FORK, Kind.WITNESS):
         ranks = [_rank(_head(note)) for note in notes]
     else:
-        ranks = [(0, _leaf(text)) for text in (evidence.first, evidence.second)]
+        ranks = [(0, leaf_of_receipt(text)) for text in (evidence.first, evidence.second)]
     if ranks[0] >= ranks[1]:
         found = "the same thing twice" if ranks[0] == ranks[1] else "a and b exchanged"
         raise InvalidError(where, found=found, expected="two different things, the smaller first")
 
 
-def _leaf(receipt: str) -> bytes:
+def leaf_of_receipt(receipt: str) -> bytes:
+    """The leaf hash of the entry that a receipt holds; nothing else of it is checked."""
     match decode(parse_receipt(receipt).extra, "receipt"):
         case [bytes(entry), *_]:
             return leaf_hash(entry)

@@ -35,6 +35,7 @@ COSIGNATURE = 0x04
 
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+_SPACE_OR_PLUS = re.compile(r"[\s+]")
 _MARK = "— "
 
 
@@ -171,7 +172,7 @@ def check_note(note: Note, vkey: VerifierKey, where: str = "note") -> None:
 
 def check_key_name(name: str, where: str) -> None:
     """Whether a name may stand in a signature line."""
-    fits = name and len(name) <= MAX_NAME_CHARACTERS and not any(c == "+" or c.isspace() for c in name)
+    fits = name and len(name) <= MAX_NAME_CHARACTERS and not _SPACE_OR_PLUS.search(name)
     if not fits or _CONTROL.search(name) or _SURROGATE.search(name):
         raise MalformedError(where, found=f"key name {short(name)}", expected="a name without spaces and +")
 

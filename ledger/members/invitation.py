@@ -3,8 +3,12 @@
     tallystick invitation v1
     <base64 of strict msgpack {invitation: bytes, signature: 64 bytes}, lines of 76 characters>
 
-    invitation = strict msgpack {address: {certificate, url}, founding, inviter, organization, secret}
+    invitation = strict msgpack {address: {certificate, url}, founding, inviter, organization, secret},
+                 and `node`, the inviter's node key, where it is another than the one in the founding
     signature  = Ed25519 by the inviter's node key over "tallystick invitation v1\\n" | invitation
+
+A key that is not in the founding is the file's own word until the newcomer has the inviter's logs: whether
+it is one of theirs is checked then (`check_inviter`). A forged file gains nobody more than its secret says.
 
 Whoever holds the file may join in that name, once. The file could be to another network than the one
 that was meant, so newcomer and member compare the network's words.
@@ -16,13 +20,13 @@ import textwrap
 from dataclasses import dataclass
 from hashlib import sha256
 
-from ledger.errors import MalformedError, short
+from ledger.errors import InvalidError, MalformedError, short
 from ledger.log.encoding import Value, decode, encode
 from ledger.log.kinds import CERTIFICATE, NAME, URL
 from ledger.log.note import format_base64, parse_base64
-from ledger.log.signature import check_signature, sign
+from ledger.log.signature import check_public_key, check_signature, sign
 from ledger.members.network import Founding, parse_founding
-from ledger.members.roster import Address
+from ledger.members.roster import Address, Roster
 
 FIRST_LINE = "tallystick invitation v1"
 MAX_FILE_BYTES = 128 * 1024
@@ -32,17 +36,25 @@ _ACTION = "ask the member who invited you for the file again"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvitationFile:
-    """What an invitation file says: the network, whom it invites, and where to call."""
+    """What an invitation file says: the network, whom it invites, and where to call.
+
+    `node`: the inviter's node key, None for the one in the founding.
+    """
 
     founding: bytes
     inviter: str
     organization: str
     address: Address
     secret: bytes
+    node: bytes | None = None
 
     def network(self) -> Founding:
         """The founding of the network that it invites to."""
         return parse_founding(self.founding)
+
+    def node_key(self) -> bytes:
+        """The key that signed the file, and that the inviter's certificate is of."""
+        return self.node or self.network().keys.node
 
 
 def secret_hash(secret: bytes) -> bytes:
@@ -52,15 +64,14 @@ def secret_hash(secret: bytes) -> bytes:
 
 def seal_invitation(invitation: InvitationFile, node_seed: bytes) -> str:
     """The text of the file, signed by the inviter's node key (32-byte seed)."""
-    body = encode(
-        {
-            "address": {"certificate": invitation.address.certificate, "url": invitation.address.url},
-            "founding": invitation.founding,
-            "inviter": invitation.inviter,
-            "organization": invitation.organization,
-            "secret": invitation.secret,
-        }
-    )
+    said: dict[str, Value] = {
+        "address": {"certificate": invitation.address.certificate, "url": invitation.address.url},
+        "founding": invitation.founding,
+        "inviter": invitation.inviter,
+        "organization": invitation.organization,
+        "secret": invitation.secret,
+    }
+    body = encode(said if invitation.node is None else said | {"node": invitation.node})
     outer = encode({"invitation": body, "signature": sign(node_seed, _signed(body))})
     lines = textwrap.wrap(format_base64(outer), 76)
     return "\n".join([FIRST_LINE, *lines, ""])
@@ -71,7 +82,7 @@ def open_invitation(text: str, where: str = "invitation") -> InvitationFile:
 
     Raises:
         MalformedError: it is no invitation file of this version.
-        InvalidError: the signature is not the founder's.
+        InvalidError: the signature is not by the key in the founding, or the one that the file names.
     """
     first, _, rest = text.partition("\n")
     if first.strip() != FIRST_LINE or len(text) > MAX_FILE_BYTES:
@@ -86,8 +97,33 @@ def open_invitation(text: str, where: str = "invitation") -> InvitationFile:
     founding = invitation.network()
     if invitation.inviter != founding.founder:
         raise MalformedError(f"{where} inviter", found=invitation.inviter, expected=founding.founder)
-    check_signature(founding.keys.node, _signed(body), signature, f"{where} signature of {founding.founder}")
+    if invitation.node is not None:
+        _check_named_key(invitation.node, founding, where)
+    place = f"{where} signature of {founding.founder}"
+    check_signature(invitation.node_key(), _signed(body), signature, place)
     return invitation
+
+
+def check_inviter(roster: Roster, invitation: InvitationFile) -> None:
+    """Check, once the inviter's logs are here, that the key of the file is one that they name.
+
+    Raises:
+        InvalidError: it is somebody else's.
+    """
+    logs = roster.members_logs.get(invitation.inviter, ())
+    if invitation.node_key() not in {keys.node for log in logs for keys in (log.first, log.keys)}:
+        raise InvalidError(
+            f"invitation by {invitation.inviter}",
+            found=f"node key {short(invitation.node_key())}",
+            expected=f"one that a log of {invitation.inviter} names",
+            action=f"ask {invitation.inviter} whether this file is theirs, and for a new one",
+        )
+
+
+def _check_named_key(node: bytes, founding: Founding, where: str) -> None:
+    check_public_key(node, f"{where} node")
+    if node == founding.keys.node:
+        raise MalformedError(f"{where} node", found="the key in the founding", expected="no key, or another")
 
 
 def _signed(body: bytes) -> bytes:
@@ -96,9 +132,12 @@ def _signed(body: bytes) -> bytes:
 
 def _parse_body(value: Value, where: str) -> InvitationFile:
     keys = ["address", "founding", "inviter", "organization", "secret"]
-    if type(value) is not dict or list(value) != keys:
+    if type(value) is not dict or [key for key in value if key != "node"] != keys:
         raise MalformedError(where, found=short(value), expected=f"a map of {', '.join(keys)}")
-    address, founding, inviter, organization, secret = value.values()
+    address, founding, inviter, organization, secret = (value[key] for key in keys)
+    node = value.get("node")
+    if "node" in value and type(node) is not bytes:
+        raise MalformedError(f"{where} node", found=short(node), expected="bytes")
     if type(address) is not dict or list(address) != ["certificate", "url"]:
         raise MalformedError(f"{where} address", found=short(address), expected="a map of certificate, url")
     url, certificate = address["url"], address["certificate"]
@@ -119,4 +158,5 @@ def _parse_body(value: Value, where: str) -> InvitationFile:
         organization=str(organization),
         address=Address(url=url, certificate=certificate),
         secret=secret,
+        node=node if isinstance(node, bytes) else None,
     )

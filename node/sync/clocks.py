@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ledger.errors import UnavailableError
-from node.sync.peer import Told
+from node.sync.calls import Told
 
 REMEMBERED_S = 600
 

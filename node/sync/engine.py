@@ -20,23 +20,25 @@ from ledger.errors import TallyError
 from node.evidence_watch import EvidenceWatch
 from node.logs import get_log
 from node.node import Node
+from node.pending import Changes
+from node.sync.calls import Calls, Transport
 from node.sync.clocks import Clocks
 from node.sync.door import Door
 from node.sync.heads import Learned
 from node.sync.hearing import Hearing
 from node.sync.partners import Partner, PartnerStatus, wait_at_most
-from node.sync.peer import Peer, Transport
 from node.sync.pulling import Pulling
 from node.sync.pushing import Pushing
 from node.sync.seen import Seen
 from node.sync.serving import Hooks
 from node.sync.workers import Offload
-from node.writer import Changes
 
 CLOCK = "clock"
 
 WATCH_S = 2.0
 """Seconds between two looks at what partners recorded of others."""
+FOLDERS_S = 10.0
+"""Seconds that evidence which an operator put into the home waits at most."""
 
 log = get_log(__name__)
 
@@ -189,7 +191,7 @@ class Engine:
         for name in self._node.state.partners():
             if name in self._partners:
                 continue
-            partner = Partner(name=name, peer=Peer(self._node, name, self._transport))
+            partner = Partner(name=name, calls=Calls(self._node, name, self._transport))
             self._partners[name] = partner
             self._spawn(self._pushing.run_partner(partner))
             self._spawn(self._pulling.run_partner(partner))
@@ -204,7 +206,7 @@ class Engine:
             self._news.clear()
             await self._offload(self._watch.look)
             await asyncio.sleep(WATCH_S)
-            await wait_at_most(self._news, self._node.settings.seen_interval_s)
+            await wait_at_most(self._news, min(FOLDERS_S, self._node.settings.seen_interval_s))
 
     def _spawn(self, loop: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(loop)
@@ -266,6 +268,7 @@ class Engine:
         await self._hearing.learn(sender, learned)
         for note in learned.own_notes:
             await self._pushing.merge_own(note)
+        self._pushing.ask_again(partner)
 
     async def _take_unasked(self, sender: str, learned: Learned) -> None:
         """A partner told its heads by itself: fetch what they say is missing, unless that just failed."""
@@ -285,9 +288,9 @@ class Engine:
 
     def _on_clock(self, partner: Partner) -> None:
         now_s = asyncio.get_running_loop().time()
-        if partner.peer.told is not None:
-            self._clocks.hear(partner.name, partner.peer.told, now_s)
-            partner.peer.told = None
+        if partner.calls.told is not None:
+            self._clocks.hear(partner.name, partner.calls.told, now_s)
+            partner.calls.told = None
         error = self._clocks.judge(now_s, len(self._node.state.partners()))
         if (error is None) == (CLOCK in self._node.blocks):
             (log.info if error is None else log.error)("clock judged by partners", error=error)

@@ -89,7 +89,8 @@ def record_evidence(node: Node, evidence: Evidence) -> None:
     check_accused(state.roster, evidence)
     accused = evidence.accused
     if accused.partition("/")[0] == state.organization:
-        log.error("evidence against this organization", found=proven.words, action=_OWN_ACTION)
+        if state.roster.end_of(accused) is None:
+            log.error("evidence against this organization", found=proven.words, action=_OWN_ACTION)
         return
     if not is_recorded(node, accused):
         log.error(proven.words, accused=accused, action=_ACTIONS[evidence.kind])
@@ -101,7 +102,7 @@ def record_evidence(node: Node, evidence: Evidence) -> None:
 
 def is_recorded(node: Node, accused: str) -> bool:
     """Whether the own log has evidence against a log or a witness."""
-    return accused in node.state.quarantined
+    return accused in node.state.accused
 
 
 def try_superseded(node: Node, note: str) -> None:

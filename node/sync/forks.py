@@ -18,10 +18,10 @@ from ledger.log.origin import parse_origin
 from ledger.log.tree import Frontier, path_roots
 from node.node import Node
 from node.store.reader import StoredNote
+from node.sync.calls import Calls
 from node.sync.evidence import check_note_fits, make_fork, record_evidence
 from node.sync.notes import OpenedNote
 from node.sync.openings import try_two_openings
-from node.sync.peer import Peer
 from node.sync.wire import Batch, PullRequest, parse_batch
 from node.sync.workers import Offload
 
@@ -31,7 +31,7 @@ MAX_LEAVES = 1 << 20
 FETCH_BYTES = 1_500_000
 
 
-async def seek_fork(node: Node, offload: Offload, peer: Peer, origin: str) -> bool:
+async def seek_fork(node: Node, offload: Offload, calls: Calls, origin: str) -> bool:
     """Compare a partner's history of a log with the own copy; records a fork if there is one.
 
     Raises:
@@ -41,15 +41,15 @@ async def seek_fork(node: Node, offload: Offload, peer: Peer, origin: str) -> bo
     if kept is None:
         return False
     if parse_origin(origin).number > 1:
-        first = await _ask(offload, peer, origin, 0, 1)
+        first = await _ask(offload, calls, origin, 0, 1)
         await offload(lambda: try_two_openings(node, first))
-    probe = await _ask(offload, peer, origin, kept.size, 0)
+    probe = await _ask(offload, calls, origin, kept.size, 0)
     told = await offload(lambda: check_note_fits(node, probe.checkpoint))
     if told.checkpoint.size <= kept.size:
         return False
     path = list(probe.proof)
     if not kept.size & (kept.size - 1):
-        path.insert(0, (await _hash_history(offload, peer, origin, kept.size)).root())
+        path.insert(0, (await _hash_history(offload, calls, origin, kept.size)).root())
     return await offload(lambda: _judge(node, kept, told, path))
 
 
@@ -60,18 +60,18 @@ def _kept_note(node: Node, origin: str) -> StoredNote | None:
     return notes[-1] if notes else None
 
 
-async def _hash_history(offload: Offload, peer: Peer, origin: str, size: int) -> Frontier:
+async def _hash_history(offload: Offload, calls: Calls, origin: str, size: int) -> Frontier:
     if size > MAX_LEAVES:
         raise TooLargeError(
             f"log {origin}", found=f"{size} entries", expected=f"at most {MAX_LEAVES} to compare"
         )
     frontier = Frontier()
     while frontier.size < size:
-        batch = await _ask(offload, peer, origin, frontier.size, FETCH_BYTES)
+        batch = await _ask(offload, calls, origin, frontier.size, FETCH_BYTES)
         leaves = [leaf_hash(entry) for entry in batch.entries[: size - frontier.size]]
         if not leaves:
             raise InvalidError(
-                f"{peer.partner}: log {origin}", found=f"{frontier.size} entries", expected=f"{size}"
+                f"{calls.partner}: log {origin}", found=f"{frontier.size} entries", expected=f"{size}"
             )
         frontier = frontier.extended(leaves)
     return frontier
@@ -86,11 +86,11 @@ def _judge(node: Node, kept: StoredNote, told: OpenedNote, path: Sequence[bytes]
     return True
 
 
-async def _ask(offload: Offload, peer: Peer, origin: str, start: int, limit_bytes: int) -> Batch:
-    body = await peer.pull(PullRequest(origin=origin, start=start, limit_bytes=limit_bytes))
-    batch = await offload(lambda: parse_batch(body, f"{peer.partner}: answer to pull"))
+async def _ask(offload: Offload, calls: Calls, origin: str, start: int, limit_bytes: int) -> Batch:
+    body = await calls.pull(PullRequest(origin=origin, start=start, limit_bytes=limit_bytes))
+    batch = await offload(lambda: parse_batch(body, f"{calls.partner}: answer to pull"))
     if (batch.origin, batch.start) != (origin, start):
         raise InvalidError(
-            f"{peer.partner}: answer to pull", found=batch.origin, expected=f"{origin} from {start}"
+            f"{calls.partner}: answer to pull", found=batch.origin, expected=f"{origin} from {start}"
         )
     return batch

@@ -15,7 +15,7 @@ import httpx
 
 from ledger.errors import MalformedError, MissingError, TooLargeError, UnavailableError, short
 from ledger.members.roster import Address
-from node.sync.peer import Call, Reply
+from node.sync.calls import Call, Reply
 from node.tls import client_context
 
 MAX_CONNECTIONS = 4
@@ -50,7 +50,7 @@ class HttpTransport:
         self._lines: dict[str, _Line] = {}
 
     async def request(self, partner: str, call: Call) -> Reply:
-        """See `node.sync.peer.Transport`."""
+        """See `node.sync.calls.Transport`."""
         line = await self._line(partner)
         deadline_s = self._timeout_s + call.max_answer_bytes / MIN_ANSWER_BYTES_PER_S
         try:

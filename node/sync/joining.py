@@ -116,15 +116,18 @@ class Joining:
 
     def _admission_of(self, organization: str) -> bytes:
         state, reader = self._node.state, self._node.reader
-        number = state.own.number
-        for log_number, seq in reader.roster_positions():
-            record = reader.record(state.origin, seq) if log_number == number else None
-            if record is None or record.statement is None or record.statement.kind != "network.admit":
+        numbers = {reader.number(own): own for own in state.roster.logs(state.organization)}
+        for number, seq in reader.roster_positions():
+            own = numbers.get(number)
+            if own is None or state.roster.is_beyond(own, seq):
+                continue
+            record = reader.record(own, seq)
+            if record.statement is None or record.statement.kind != "network.admit":
                 continue
             if record.statement.text("organization") == organization:
                 return record.leaf
         raise MissingError(
-            f"admission of {organization}", found="no entry", expected="a network.admit in the own log"
+            f"admission of {organization}", found="no entry", expected="a network.admit in an own log"
         )
 
     def _batches(self) -> list[Batch]:
@@ -164,7 +167,7 @@ def store_join_answer(node: Node, answer: JoinAnswer) -> None:
         try:
             store_batch(node, batch)
         except TallyError as error:
-            if batch.origin == node.state.roster.origin(node.state.roster.founding.founder):
+            if parse_origin(batch.origin).organization == node.state.roster.founding.founder:
                 raise
             log.warning("a log was not taken over while joining", origin=batch.origin, error=error)
     state = node.state

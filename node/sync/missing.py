@@ -3,6 +3,9 @@
 The author has the last word: what it does not give is not for this node. Other holders are asked once
 each. An author that nobody can call is told, in the answer to its push, to begin at the first entry whose
 payload is wanted. What was refused is remembered in memory only, so a restart asks again.
+
+Of one thing the author has not the last word: what a timekeeper counted, every party may have. While an
+agreement stands still for want of it, every partner is asked at every exchange.
 """
 
 from __future__ import annotations
@@ -30,6 +33,13 @@ class Missing:
                 if len(wanted) >= MAX_WANTED_PER_LOG:
                     return
                 wanted.add(seq)
+
+    def want_from(self, partner: str, origin: str, seqs: Iterable[int]) -> None:
+        """Ask this partner for these once more, whatever it or the author refused before."""
+        asked = list(seqs)
+        with self._lock:
+            self._refused.get((partner, origin), set()).difference_update(asked)
+        self.want(origin, asked)
 
     def origins(self) -> list[str]:
         """The logs of which something is wanted."""

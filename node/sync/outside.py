@@ -25,12 +25,12 @@ from ledger.members.roster import Address
 from node.config import OutsideWitness
 from node.logs import get_log
 from node.node import Node
+from node.pending import Changes
 from node.store.reader import StoredNote
 from node.store.witness_notes import read_outside, write_outside
+from node.sync.calls import Call, Reply, Transport
 from node.sync.http import HttpTransport
-from node.sync.peer import Call, Reply, Transport
 from node.sync.workers import Offload
-from node.writer import Changes
 
 WITNESSED_WAIT_S = 5
 FIRST_PAUSE_S = 5
@@ -54,6 +54,16 @@ class Asked:
     error: TallyError | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutsideStatus:
+    """How it is with an outside witness, for people: how many entries of the own log it cosigned."""
+
+    name: str
+    size: int
+    error: str | None = None
+    action: str | None = None
+
+
 class Outside:
     """The outside witnesses of one node. Runs on the event loop; work of the disk runs in `offload`."""
 
@@ -67,6 +77,18 @@ class Outside:
         self.witnesses = [
             Asked(name=witness.key.name, key=witness.key, interval_s=witness.interval_s)
             for witness in node.settings.witness.ask
+        ]
+
+    def status(self) -> list[OutsideStatus]:
+        """How far each witness cosigned the own log, and what is wrong with it."""
+        return [
+            OutsideStatus(
+                name=asked.name,
+                size=asked.size,
+                error=None if asked.error is None else str(asked.error),
+                action=None if asked.error is None else asked.error.action or None,
+            )
+            for asked in self.witnesses
         ]
 
     async def start(self) -> None:

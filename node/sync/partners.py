@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ledger.errors import TallyError
-from node.sync.peer import Peer
+from node.sync.calls import Calls
 from node.world import World
 
 MIN_BACKOFF_S = 0.5
@@ -24,7 +24,7 @@ class Partner:
     """
 
     name: str
-    peer: Peer
+    calls: Calls
     push_wake: asyncio.Event = field(default_factory=asyncio.Event)
     exchange_wake: asyncio.Event = field(default_factory=asyncio.Event)
     alive: asyncio.Event = field(default_factory=asyncio.Event)

@@ -143,7 +143,7 @@ class Pulling:
 
     async def _exchange_heads(self, partner: Partner) -> Learned:
         node = self._node
-        heads = await partner.peer.heads(await self._offload(lambda: own_heads(node)))
+        heads = await partner.calls.heads(await self._offload(lambda: own_heads(node)))
         learned = await self._offload(lambda: learn_heads(node, heads.notes))
         partner.heard_ms = node.world.now_ms()
         await self._on_learned(partner.name, learned)
@@ -177,7 +177,7 @@ class Pulling:
     async def _fetch(self, partner: Partner, origin: str, start: int) -> tuple[Batch, bool]:
         """One batch, and whether the partner has more behind it."""
         request = PullRequest(origin=origin, start=start, limit_bytes=PULL_BYTES)
-        body = await partner.peer.pull(request)
+        body = await partner.calls.pull(request)
         self._node.metrics.sync_pulls.labels(partner.name).inc()
         return await self._offload(lambda: _read_answer(partner.name, request, body))
 
@@ -190,10 +190,30 @@ class Pulling:
         self.missing.want(batch.origin, (seq for seq in range(batch.start, end) if seq not in given))
 
     async def _fetch_missing(self, partner: Partner) -> None:
+        await self._fetch_wanted(partner)
+        # What was counted lets an agreement go on, perhaps to the next thing that its author leaves out.
+        while await self._offload(partial(self._want_counted, partner.name)):
+            if not await self._fetch_wanted(partner):
+                return
+
+    def _want_counted(self, partner: str) -> bool:
+        """Want from a partner what a timekeeper counted and is not here; whether there is anything."""
+        reader, found = self._node.reader, False
+        for leaf in self._node.book.lacking(reader, self._node.state):
+            with contextlib.suppress(MissingError):  # the entry itself comes with its log
+                origin, seq = reader.find(leaf)
+                if reader.payload(origin, seq) is None:
+                    self.missing.want_from(partner, origin, (seq,))
+                    found = True
+        return found
+
+    async def _fetch_wanted(self, partner: Partner) -> int:
+        """Ask a partner for what is wanted; how much of it came."""
+        came = 0
         for origin in self.missing.origins():
             while seqs := self.missing.to_ask(partner.name, origin):
                 try:
-                    given = await partner.peer.payloads(PayloadsRequest(origin=origin, seqs=seqs))
+                    given = await partner.calls.payloads(PayloadsRequest(origin=origin, seqs=seqs))
                 except MissingError:
                     given = []  # it has no copy of that log
                 asked = set(seqs)
@@ -203,6 +223,8 @@ class Pulling:
                     continue
                 await self._offload(partial(store_payloads, self._node, origin, wanted))
                 self.missing.got(origin, [seq for seq, _, _ in wanted])
+                came += len(wanted)
+        return came
 
     async def _seek_fork(self, partner: Partner, origin: str) -> None:
         """What does not fit may be another history: look for proof, once for each state of the own copy."""
@@ -212,7 +234,7 @@ class Pulling:
             return
         self._suspects[key] = here
         try:
-            found = await seek_fork(self._node, self._offload, partner.peer, origin)
+            found = await seek_fork(self._node, self._offload, partner.calls, origin)
         except TallyError as error:
             log.info("no fork was proven", partner=partner.name, origin=origin, error=error)
             return

@@ -122,6 +122,12 @@ class Pushing:
                 await wait_backoff(partner, self._node.world, self._node.settings.sync_interval_s)
                 partner.push_wake.set()
 
+    def ask_again(self, partner: Partner) -> None:
+        """Ask once more a partner that took the newest own head and did not cosign it: perhaps it may now."""
+        if self._target is not None and partner.cosigned < partner.answered == self._target.size:
+            partner.answered = partner.cosigned
+            partner.push_wake.set()
+
     async def merge_own(self, note: str) -> None:
         """Count the cosignatures on an own note that a partner told."""
         merged = self._recent.merge(note)
@@ -192,7 +198,7 @@ class Pushing:
             return batch, format_batch(batch)
 
         batch, body = await self._offload(prepare)
-        answer = await partner.peer.push(body)
+        answer = await partner.calls.push(body)
         node.metrics.sync_pushes.labels(partner.name).inc()
         partner.heard_ms = node.world.now_ms()
         partner.alive.set()

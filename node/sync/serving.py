@@ -67,7 +67,7 @@ class Serving:
             )
         if batch.entries and self.hooks.fetching(origin):
             # It comes in by itself; taking it twice would only make both slower.
-            return PushAnswer(size=self._wanted_from(sender, batch, node.state.copy(origin).size))
+            return PushAnswer(size=self._wanted_from(sender, origin, node.state.copy(origin).size))
         try:
             stored = store_batch(node, batch)
         except GapError:
@@ -77,16 +77,15 @@ class Serving:
             if node.state.copy(origin).size:
                 self.hooks.suspected(sender, origin)
             raise
-        return PushAnswer(size=self._wanted_from(sender, batch, stored.size), cosignature=stored.cosignature)
+        # It is stored: what the author left out of its own run is not for this node.
+        self.hooks.missing.got(origin, range(batch.start, batch.start + len(batch.entries)))
+        return PushAnswer(size=self._wanted_from(sender, origin, stored.size), cosignature=stored.cosignature)
 
-    def _wanted_from(self, sender: str, batch: Batch, size: int) -> int:
+    def _wanted_from(self, sender: str, origin: str, size: int) -> int:
         """Where the sender's next run should begin: at the end, or, if it cannot be asked for payloads that
         others did not give, at the first of those."""
-        missing, origin = self.hooks.missing, batch.origin
-        # What the author left out of its own run is not for this node.
-        missing.got(origin, range(batch.start, batch.start + len(batch.entries)))
         address = self._node.state.roster.addresses.get(sender)
-        first = missing.first(origin) if address is None or address.url is None else None
+        first = self.hooks.missing.first(origin) if address is None or address.url is None else None
         return size if first is None else min(first, size)
 
     def held(self, origin: str) -> PushAnswer:

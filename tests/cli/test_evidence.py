@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
-import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,9 +19,11 @@ from ledger.log.checkpoint import Checkpoint, cosign, seal_checkpoint
 from ledger.log.note import add_signatures, log_vkey
 from node.alone import rotate_keys
 from node.evidence import folder_of
+from node.evidence_watch import EvidenceWatch
 from node.keyfiles import MIN_COST
 from node.sync.evidence import make_fork, record_evidence
 from node.world import World
+from tests.attacks import small_home
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Tally
@@ -32,23 +32,12 @@ HELPERS = Path(__file__).resolve().parents[1] / "attacks" / "small_home.py"
 
 
 @pytest.fixture(scope="module")
-def small_home() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("small_home", HELPERS)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["small_home"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def forked(small_home: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small home that holds evidence: bolt signed two histories of its log."""
-    return make_forked(small_home, tmp_path_factory.mktemp("forked"))
+    return make_forked(tmp_path_factory.mktemp("forked"))
 
 
-def make_forked(small_home: Any, folder: Path) -> Path:
+def make_forked(folder: Path) -> Path:
     """The home of acme, whose evidence against bolt stands in bolt's copy of acme's log, too."""
     home: Path = small_home.make_small_home(folder)
     world = World(now_ms=small_home.Clock(), random=os.urandom)
@@ -149,10 +138,10 @@ def test_evidence_that_was_tampered_with_is_refused(tally: Tally, forked: Path, 
 
 
 def test_evidence_under_a_key_that_is_out_of_use_accuses_nobody_and_acquits_nobody(
-    small_home: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TALLY_STATE_DIR", str(tmp_path / "state"))
-    home = make_forked(small_home, tmp_path)
+    home = make_forked(tmp_path)
     folder, bolt = folder_of(home, origin_in(home)), home.with_name("bolt")
     assert exit_of_report(verify_evidence(folder)) == 11
     rotate_keys(
@@ -212,3 +201,120 @@ def test_an_audit_of_the_home_ends_with_a_fork(at: Any, forked: Path) -> None:
     done = at("verify", "--json")
     assert done.code == 11
     assert "evidence-fork" in {finding["code"] for finding in done.value["findings"]}
+
+
+# Evidence that people bring
+
+
+@pytest.fixture
+def handed(tmp_path: Path) -> Handed:
+    """A home that knows nothing yet, and files by which somebody could show that bolt forked its log."""
+    return make_handed(tmp_path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """A home, and beside it files: `here` and `there`, two heads of bolt's log that contradict each other at
+    one size; `small`, a smaller head that contradicts what the home holds."""
+
+    home: Path
+    here: Path
+    there: Path
+    small: Path
+    world: World
+
+
+def make_handed(folder: Path) -> Handed:
+    home: Path = small_home.make_small_home(folder)
+    world = World(now_ms=small_home.Clock(), random=os.urandom)
+    bolt = small_home.open_node(home.with_name("bolt"), world)
+    try:
+        head = bolt.state.own
+        assert head.newest is not None
+        size = head.copy.size
+        notes = {"here": head.newest.note}
+        for name, told in (("there", size), ("small", size - 1)):
+            other = Checkpoint(origin=bolt.state.origin, size=told, root=bytes(32))
+            notes[name] = seal_checkpoint(other, bolt.keys.log.seed)
+    finally:
+        bolt.stop()
+    files = {name: folder / f"{name}.checkpoint" for name in notes}
+    for name, note in notes.items():
+        files[name].write_text(note)
+    return Handed(home=home, world=world, **files)
+
+
+@pytest.mark.parametrize("other", ["there", "small"])
+def test_two_heads_that_contradict_each_other_are_made_into_evidence(
+    tally: Tally, handed: Handed, other: str
+) -> None:
+    files = [str(handed.here), str(getattr(handed, other))]
+    done = tally("--home", str(handed.home), "evidence", "make", *files, "proof")
+    assert done.code == 0, done.err
+    assert "signed two histories" in done.err
+    assert tally("verify", "proof").code == 11
+
+
+def test_a_head_that_contradicts_the_own_copy_is_enough(tally: Tally, handed: Handed) -> None:
+    done = tally("--home", str(handed.home), "evidence", "make", *[str(handed.there)] * 2, "proof")
+    assert done.code == 0, done.err
+    assert tally("verify", "proof").code == 11
+
+
+def test_files_that_fit_each_other_are_no_evidence(tally: Tally, handed: Handed) -> None:
+    done = tally("--home", str(handed.home), "evidence", "make", *[str(handed.here)] * 2, "proof")
+    assert done.code == 1
+    assert "fit each other" in done.err
+    assert not (tally.folder / "proof").exists()
+
+
+@pytest.mark.parametrize("text", ["", "hello", "c2sp.org/tlog-proof@v1\n"])
+def test_what_is_neither_receipt_nor_checkpoint_makes_no_evidence(
+    tally: Tally, handed: Handed, text: str
+) -> None:
+    handed.there.write_text(text)
+    done = tally("--home", str(handed.home), "evidence", "make", str(handed.here), str(handed.there), "proof")
+    assert done.code == 1, done.err
+
+
+def test_evidence_that_is_handed_over_is_recorded_by_the_node(tally: Tally, handed: Handed) -> None:
+    at = ("--home", str(handed.home))
+    tally(*at, "evidence", "make", str(handed.here), str(handed.there), "proof")
+    done = tally(*at, "evidence", "add", "proof", "--json")
+    assert (done.code, done.value["new"]) == (0, True), done.err
+    node = small_home.open_node(handed.home, handed.world)
+    try:
+        EvidenceWatch(node).look()
+        assert node.state.quarantined == {done.value["accused"]}
+    finally:
+        node.stop()
+    again = tally(*at, "evidence", "add", "proof", "--json")
+    assert (again.code, again.value["new"]) == (0, False)
+
+
+def test_evidence_that_proves_nothing_is_not_taken_in(tally: Tally, handed: Handed) -> None:
+    at = ("--home", str(handed.home))
+    tally(*at, "evidence", "make", str(handed.here), str(handed.there), "proof")
+    for name in ("a", "b"):
+        path = tally.folder / "proof" / f"{name}.checkpoint"
+        text, _, signature = path.read_text().rpartition("\n\n")
+        path.write_text(f"{text}\n\n{signature[:-8]}AAAAAA=\n")
+    done = tally(*at, "evidence", "add", "proof")
+    assert done.code == 1
+    assert not (handed.home / "evidence").exists()
+
+
+def test_evidence_against_a_stranger_is_not_taken_in(
+    tally: Tally, handed: Handed, forked: Path, tmp_path: Path
+) -> None:
+    folder = folder_of(forked, origin_in(forked))
+    done = tally("--home", str(handed.home), "evidence", "add", str(folder))
+    assert done.code == 3, done.err
+    assert not (handed.home / "evidence").exists()
+
+
+def test_evidence_against_the_own_organization_says_what_to_do(tally: Tally, handed: Handed) -> None:
+    tally("--home", str(handed.home), "evidence", "make", str(handed.here), str(handed.there), "proof")
+    done = tally("--home", str(handed.home.with_name("bolt")), "evidence", "add", "proof")
+    assert done.code == 4
+    assert "tally recover" in done.err

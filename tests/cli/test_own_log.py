@@ -12,7 +12,9 @@ import pytest
 from node.homekeys import KEYS
 
 FIRMS = ("acme", "bolt", "cord")
-PATIENCE_S = 60
+PATIENCE_S = 120
+pytestmark = pytest.mark.timeout(400)
+"""A busy machine is no failure."""
 
 
 class Firms:
@@ -169,4 +171,28 @@ def test_a_home_whose_newest_entries_nobody_holds_opens_the_next_log(firms: Firm
     firms.memo("bolt", "in the next log")
     firms.until(lambda: firms.show("bolt")["own"]["witnessed_size"] == firms.size("bolt"))
     for name in FIRMS:
+        assert tally("verify", name).code == 0
+
+
+def test_a_founder_that_lost_its_keys_opens_the_next_log_and_admits_there(firms: Firms) -> None:
+    tally = firms.tally
+    firms.spread("acme")
+    tally.stop("acme")
+    for name in ("log", "witness", "node"):
+        (tally.folder / "acme" / KEYS / f"{name}.key").unlink()
+    plan = firms.do("acme", "recover", "--yes", "--keep-people")
+    tally.start("acme")
+    firms.memo("acme", "in the next log")
+    firms.spread("acme")
+    firms.do("acme", "network", "invite", "dora")
+    firms.do("dora", "network", "join", "dora.invitation", "--yes")
+    tally.start("dora")
+    firms.until(lambda: len(firms.do("bolt", "network", "show")["members"]) == 4)
+    firms.memo("dora", "hello")
+    firms.spread("dora")
+    firms.until(lambda: firms.show("dora")["own"]["witnessed_size"] == firms.size("dora"))
+    held = {log["origin"] for log in firms.show("dora")["copies"]}
+    assert {plan["before"], plan["origin"]} <= held
+    for name in (*FIRMS, "dora"):
+        assert not firms.show(name)["wrong"]
         assert tally("verify", name).code == 0

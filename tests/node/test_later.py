@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from cli.homes import find_database, open_home_file
 from ledger.audit.home import audit_logs
-from ledger.errors import ConflictError, ForkError, GapError, InvalidError
+from ledger.errors import ConflictError, ForbiddenError, ForkError, GapError, InvalidError
 from ledger.log.checkpoint import Checkpoint, cosign, seal_checkpoint
 from ledger.log.encoding import Value
 from ledger.log.entry import Entry, commit_to, format_entry, leaf_hash
@@ -26,6 +27,7 @@ from ledger.members.network import MemberKeys, recovery_hash
 from ledger.members.reopening import Reopening, seal_opening
 from ledger.members.rotation import seal_rotation
 from ledger.members.witnessing import cosigners
+from node.evidence_watch import EvidenceWatch
 from node.keyfiles import read_key
 from node.node import Node
 from node.signing import sign_request
@@ -36,6 +38,8 @@ from node.sync.door import PROTOCOL, PROTOCOL_HEADER, Door, Request
 from node.sync.heads import learn_heads, own_heads
 from node.sync.storing import store_batch, store_note
 from node.sync.wire import Batch, format_batch
+from node.views.evidence import list_evidence
+from node.views.status import show_status
 
 PASSPHRASE = b"correct horse"
 SIMULATED = b"correct horse battery staple"
@@ -190,7 +194,7 @@ def pass_on(giver: Node, taker: Node, origin: str) -> int:
 
 
 def rotated_twice(hand: HandLog) -> list[int]:
-    """Two rotations with remarks before, between and after; the sizes up to which single keys sign."""
+    """Two rotations with memos before, between and after; the sizes up to which single keys sign."""
     turns = []
     for _ in range(2):
         hand.add("memo", {"text": "before"})
@@ -383,6 +387,78 @@ def test_a_later_log_outlasts_a_restart_and_voids_what_lay_beyond_the_pin(
     served = make_batch(again, hand.origin, 0, LIMIT, "port")
     assert len(served.entries) == end
     assert served.checkpoint == pin
+
+
+# A log that forked, and a later one that says which history stands
+
+
+def forked_note(hand: HandLog) -> str:
+    """A second head of the log's size."""
+    other = Checkpoint(origin=hand.origin, size=hand.size, root=bytes(32))
+    return seal_checkpoint(other, hand.seeds["log"])
+
+
+def accuse(node: Node, hand: HandLog) -> None:
+    with pytest.raises(ForkError):
+        store_note(node, forked_note(hand))
+    assert hand.origin in node.state.quarantined
+
+
+def test_a_fork_is_settled_by_the_later_log_that_ends_it(network: Any, hand: HandLog, bolt: Node) -> None:
+    accuse(bolt, hand)
+    later = reopened(hand, founding_of(bolt), hand.notes[hand.size])
+    store_batch(bolt, later.batch(0, 1))
+    again = network.restart("bolt").node
+    for node in (bolt, again):
+        assert node.state.accused == {hand.origin}
+        assert not node.state.quarantined
+    (piece,) = list_evidence(again.reader, again.state)
+    assert (piece["accused"], piece["settled_at"]) == (hand.origin, hand.size)
+    shown = {head["origin"]: head for head in show_status(again.reader, again.state, again.book)["copies"]}
+    assert (shown[hand.origin]["quarantined"], shown[hand.origin]["settled"]) == (False, True)
+    assert (shown[later.origin]["quarantined"], shown[later.origin]["settled"]) == (False, False)
+
+
+def test_a_fork_of_the_later_log_is_not_settled(hand: HandLog, bolt: Node) -> None:
+    accuse(bolt, hand)
+    later = reopened(hand, founding_of(bolt), hand.notes[hand.size])
+    store_batch(bolt, later.batch(0, 1))
+    accuse(bolt, later)
+    assert bolt.state.quarantined == {later.origin}
+
+
+def test_what_a_forked_log_lacks_up_to_its_end_is_taken_in(hand: HandLog, bolt: Node) -> None:
+    accuse(bolt, hand)
+    start = hand.size
+    hand.add("memo", {"text": "not told before the fork was found"})
+    hand.sign()
+    with pytest.raises(ForbiddenError, match="forked"):
+        store_batch(bolt, hand.batch(start, hand.size))
+    store_batch(bolt, reopened(hand, founding_of(bolt), hand.notes[hand.size]).batch(0, 1))
+    store_batch(bolt, hand.batch(start, hand.size))
+    assert bolt.state.copy(hand.origin).size == hand.size
+
+
+def test_what_partners_recorded_of_a_log_that_ended_is_no_news(hand: HandLog, bolt: Node, port: Node) -> None:
+    accuse(bolt, hand)
+    later = reopened(hand, founding_of(bolt), hand.notes[hand.size])
+    for node in (bolt, port):
+        store_batch(node, later.batch(0, 1))
+    pass_on(bolt, port, bolt.state.origin)
+    with capture_logs() as told:
+        EvidenceWatch(port).look()
+    assert not port.state.accused
+    assert {line["log_level"] for line in told if "proves nothing" in line["event"]} == {"debug"}
+
+
+def test_an_audit_says_of_a_settled_fork_that_it_is_one(hand: HandLog, bolt: Node) -> None:
+    accuse(bolt, hand)
+    assert "evidence-fork" in audited(bolt)[0]
+    later = reopened(hand, founding_of(bolt), hand.notes[hand.size])
+    store_batch(bolt, later.batch(0, 1))
+    codes, unchecked = audited(bolt)
+    assert codes == []
+    assert any("the later log settles it" in what for what in unchecked)
 
 
 def path_of(hand: HandLog, old: int) -> tuple[bytes, ...]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,17 +21,6 @@ NOW_MS = NOW_S * 1000
 
 Told = Sequence[tuple[str, Mapping[str, Value], int]]
 """Kind, body and time of each statement after the opening."""
-
-
-def load_pieces() -> Any:
-    """The firms and their keys."""
-    spec = importlib.util.spec_from_file_location("pieces", HELPERS)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["pieces"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def make_log_of(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +12,9 @@ from ledger.audit.finding import Finding, Sort, Unchecked
 from ledger.log.evidence_files import Evidence, fork_evidence, format_body
 from ledger.log.statement import Statement
 from ledger.members.rotation import seal_rotation
+from tests.attacks import pieces as made
 
 HELPERS = Path(__file__).resolve().parents[2] / "attacks" / "pieces.py"
-
-
-@pytest.fixture(scope="module")
-def made() -> Any:
-    spec = importlib.util.spec_from_file_location("pieces", HELPERS)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["pieces"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def recorded(evidence: Evidence) -> Statement:
@@ -45,7 +33,7 @@ def judge(roster: Any, statement: Statement, time_ms: int = 0) -> Finding | Unch
 
 
 @pytest.mark.parametrize("name", ["equal", "longer", "entries", "openings"])
-def test_evidence_against_a_log_is_a_fork_of_that_log(made: Any, name: str) -> None:
+def test_evidence_against_a_log_is_a_fork_of_that_log(name: str) -> None:
     piece = made.every_piece()[name]
     found = judge(made.make_roster(), recorded(piece))
     assert isinstance(found, Finding)
@@ -53,13 +41,13 @@ def test_evidence_against_a_log_is_a_fork_of_that_log(made: Any, name: str) -> N
     assert found.action
 
 
-def test_evidence_against_a_witness_is_a_finding_about_the_witness(made: Any) -> None:
+def test_evidence_against_a_witness_is_a_finding_about_the_witness() -> None:
     found = judge(made.make_roster(), recorded(made.every_piece()["witness"]))
     assert isinstance(found, Finding)
     assert (found.code, found.signer) == ("evidence-witness", made.witness_key("bolt").name)
 
 
-def test_forged_evidence_is_a_finding_against_who_recorded_it(made: Any) -> None:
+def test_forged_evidence_is_a_finding_against_who_recorded_it() -> None:
     one, key = made.history("one", 9), made.log_key()
     told_twice = fork_evidence(one.note(9), one.note(9, "bolt"), (), key, key)
     for statement in (
@@ -76,7 +64,7 @@ def test_forged_evidence_is_a_finding_against_who_recorded_it(made: Any) -> None
         assert (found.code, found.log, found.position) == ("evidence-unproven", "cord/0123456789abcdef", 7)
 
 
-def test_evidence_from_before_a_rotation_is_held_against_nobody(made: Any) -> None:
+def test_evidence_from_before_a_rotation_is_held_against_nobody() -> None:
     """Neither against the accused, whose old key may be stolen, nor against who recorded it in time."""
     turned_ms = made.TIME_S * 1000
     body = seal_rotation(

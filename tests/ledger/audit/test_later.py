@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Mapping, Sequence
 from itertools import permutations
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,23 +15,14 @@ from ledger.audit.members import MAX_EVIDENCE, Known, Standing
 from ledger.audit.times import TOLERANCE_MS, Bounds, Claims
 from ledger.log.encoding import Value
 from ledger.log.evidence_files import fork_evidence
+from ledger.log.note import log_vkey
 from ledger.log.statement import Statement
 from ledger.members.rotation import seal_rotation
-
-spec = importlib.util.spec_from_file_location("small_logs", Path(__file__).with_name("small_logs.py"))
-assert spec is not None
-assert spec.loader is not None
-small_logs: Any = importlib.util.module_from_spec(spec)
-sys.modules["small_logs"] = small_logs
-spec.loader.exec_module(small_logs)
+from tests.attacks import pieces as made
+from tests.ledger.audit import small_logs
 
 NOW_S, NOW_MS = small_logs.NOW_S, small_logs.NOW_MS
 make_log_of, founder_log = small_logs.make_log_of, small_logs.founder_log
-
-
-@pytest.fixture(scope="module")
-def made() -> Any:
-    return small_logs.load_pieces()
 
 
 def verdicts(monkeypatch: pytest.MonkeyPatch, logs: Sequence[Any]) -> list[list[Any]]:
@@ -52,7 +40,7 @@ def verdicts(monkeypatch: pytest.MonkeyPatch, logs: Sequence[Any]) -> list[list[
     return found
 
 
-def rotation(made: Any, name: str) -> Mapping[str, Value]:
+def rotation(name: str) -> Mapping[str, Value]:
     body: Mapping[str, Value] = seal_rotation(
         made.ORIGIN.replace("acme", name),
         before=made.member_keys(name),
@@ -65,18 +53,18 @@ def rotation(made: Any, name: str) -> Mapping[str, Value]:
 
 @pytest.mark.parametrize("accuser", ["bolt", "cord"])
 def test_evidence_under_a_superseded_key_is_judged_alike_whoever_is_read_first(
-    made: Any, make_log: Any, monkeypatch: pytest.MonkeyPatch, accuser: str
+    make_log: Any, monkeypatch: pytest.MonkeyPatch, accuser: str
 ) -> None:
     """The accused gives up its key; whoever has it makes two heads, and somebody records them."""
     accused = "cord" if accuser == "bolt" else "bolt"
     origin = made.ORIGIN.replace("acme", accused)
     old = made.seed(f"{accused} log")
-    key = made.log_vkey(origin, old)
+    key = log_vkey(origin, old)
     heads = [made.history(told, 9, origin=origin, log_seed=old).note(9) for told in ("one", "two")]
     piece = fork_evidence(heads[0], heads[1], (), key, key)
     body: Mapping[str, Value] = {"notes": [piece.first, piece.second], "origin": origin, "proof": []}
     logs = [
-        make_log_of(make_log, made, accused, [("keys.rotate", rotation(made, accused), NOW_MS)]),
+        make_log_of(make_log, made, accused, [("keys.rotate", rotation(accused), NOW_MS)]),
         make_log_of(make_log, made, accuser, [("evidence", body, NOW_MS + 1)]),
     ]
     found = verdicts(monkeypatch, [founder_log(make_log, made, logs), *logs])
@@ -84,9 +72,7 @@ def test_evidence_under_a_superseded_key_is_judged_alike_whoever_is_read_first(
     assert ("evidence-unproven", made.ORIGIN.replace("acme", accuser), 1) in found[0]
 
 
-def test_times_are_judged_alike_whoever_is_read_first(
-    made: Any, make_log: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_times_are_judged_alike_whoever_is_read_first(make_log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two witnesses cosigned with a key that one of them had given up before, as its own log says."""
     late = NOW_MS + TOLERANCE_MS + 15_000
     seen = {"acme": NOW_S + 10, "cord": NOW_S + 10}
@@ -95,7 +81,7 @@ def test_times_are_judged_alike_whoever_is_read_first(
     assert ("time-late", bolt.origin, 1) in (
         verdicts(monkeypatch, [founder_log(make_log, made, [bolt, kept]), bolt, kept])[0]
     )
-    gone = make_log_of(make_log, made, "cord", [("keys.rotate", rotation(made, "cord"), NOW_MS)])
+    gone = make_log_of(make_log, made, "cord", [("keys.rotate", rotation("cord"), NOW_MS)])
     found = verdicts(monkeypatch, [founder_log(make_log, made, [bolt, gone]), bolt, gone])
     assert found[0] == found[1]
     assert not any(row[0] == "time-late" for row in found[0])

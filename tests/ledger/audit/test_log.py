@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.audit.finding import Sort, worst
-from ledger.audit.log import LogAudit, audit_log
+from ledger.audit.log import LogAudit, audit_log, judged
 from ledger.audit.members import Known
 from ledger.audit.source import RANGE_ENTRIES, KeptNote
 from ledger.log.entry import format_entry, leaf_hash, parse_entry
@@ -20,7 +20,8 @@ BORDER = RANGE_ENTRIES
 
 
 def audit(log: Any, known: Known, **options: Any) -> LogAudit:
-    return audit_log(log, known, **options)
+    read = audit_log(log, known, **options)
+    return judged(read, log, read.roster)
 
 
 def places(audit: LogAudit) -> set[int | None]:

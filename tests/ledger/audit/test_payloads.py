@@ -94,7 +94,7 @@ def test_both_ways_accept_the_same_statements(near: tuple[str, bytes]) -> None:
 @given(at=st.integers(0, 300), bit=st.integers(0, 7), recommit=st.booleans())
 def test_both_ways_accept_the_same_bytes(at: int, bit: int, recommit: bool) -> None:
     """Every flip, also one that the entry commits to."""
-    statement = Statement(kind="memo", audience=None, body={"text": "a remark"}, nonce=bytes(16))
+    statement = Statement(kind="memo", audience=None, body={"text": "a memo"}, nonce=bytes(16))
     payload = format_statement(statement)
     at %= len(payload)
     changed = payload[:at] + bytes([payload[at] ^ 1 << bit]) + payload[at + 1 :]
@@ -180,8 +180,8 @@ def test_a_run_comes_to_what_its_payloads_come_to(near: list[tuple[str, bytes]])
     assert len(found.about) == sum(len(counts.about) for counts in each)
 
 
-def remark(text: bytes, header: bytes | None = None) -> bytes:
-    """A remark with these bytes as its text, after the header of a text of this length or another one."""
+def memo(text: bytes, header: bytes | None = None) -> bytes:
+    """A memo with these bytes as its text, after the header of a text of this length or another one."""
     before = encode("x" * len(text))[: -len(text) or None] if header is None else header
     parts = (b"\x85\xa8audience\xc0\xa4body\x81\xa4text", before, text)
     return b"".join(parts) + b"\xa4kind\xa4memo\xa5nonce\xc4\x10" + bytes(16) + b"\xaasignatures\x90"
@@ -229,8 +229,8 @@ AUDIENCES = [
 
 @pytest.mark.parametrize("audience", AUDIENCES)
 @pytest.mark.parametrize("text", [b"hello", b"\xa4body\x81\xa4text", b"\xff"])
-def test_a_remark_for_any_audience_comes_to_the_same_in_a_run(audience: bytes, text: bytes) -> None:
-    payload = remark(text).replace(b"audience\xc0", b"audience" + audience, 1)
+def test_a_memo_for_any_audience_comes_to_the_same_in_a_run(audience: bytes, text: bytes) -> None:
+    payload = memo(text).replace(b"audience\xc0", b"audience" + audience, 1)
     entry = entry_for(payload, "memo")
     found = codes(check_run([(entry, SALT, payload)]))
     assert found == codes(check(entry, SALT, payload))
@@ -238,8 +238,8 @@ def test_a_remark_for_any_audience_comes_to_the_same_in_a_run(audience: bytes, t
 
 
 @pytest.mark.parametrize("length", [0, 1, 31, 32, 33, 34, 255, 256, 257, 258, 65_535, 65_536, 65_540])
-def test_remarks_of_every_length_hold(length: int) -> None:
-    payload = remark(b"x" * length)
+def test_memos_of_every_length_hold(length: int) -> None:
+    payload = memo(b"x" * length)
     entry = entry_for(payload, "memo")
     assert is_accepted(entry, SALT, payload)
     assert codes(check_run([(entry, SALT, payload)])) == []
@@ -258,8 +258,8 @@ def test_remarks_of_every_length_hold(length: int) -> None:
         (b"x" * 300, b"\xdb\x00\x00\x01\x2c"),
     ],
 )
-def test_a_remark_in_another_form_is_found_in_a_run(text: bytes, header: bytes | None) -> None:
-    payload = remark(text, header)
+def test_a_memo_in_another_form_is_found_in_a_run(text: bytes, header: bytes | None) -> None:
+    payload = memo(text, header)
     entry = entry_for(payload, "memo")
     assert not is_accepted(entry, SALT, payload)
     assert (
@@ -268,12 +268,12 @@ def test_a_remark_in_another_form_is_found_in_a_run(text: bytes, header: bytes |
 
 
 def test_a_character_that_lies_in_two_texts_is_found() -> None:
-    first, second = remark(b"x\xe2\x82"), remark(b"\xacx")
+    first, second = memo(b"x\xe2\x82"), memo(b"\xacx")
     rows = [(entry_for(payload, "memo"), SALT, payload) for payload in (first, second)]
     assert codes(check_run(rows)) == ["payload-form", "payload-form"]
 
 
 def test_a_salt_of_another_payload_is_found_in_a_run() -> None:
-    payload = remark(b"hello")
+    payload = memo(b"hello")
     rows = [(entry_for(payload, "memo"), b"t" * 16, payload)]
     assert codes(check_run(rows)) == ["payload-changed"]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -22,6 +20,7 @@ from ledger.log.policy import check_policy, format_policy, is_quorum, parse_poli
 from ledger.log.receipt import check_receipt
 from ledger.log.witness import parse_add_checkpoint
 from ledger.members.evidence import check_evidence
+from tests.vectors.log import make
 
 FOLDER = Path(__file__).resolve().parents[2] / "vectors" / "log"
 NAMES = [
@@ -35,26 +34,16 @@ NAMES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def make() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_log_vectors", FOLDER / "make.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def read(name: str) -> Any:
     return json.loads((FOLDER / name).read_text(encoding="ascii"))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_today_s_code_writes_the_frozen_bytes(make: ModuleType, name: str) -> None:
+def test_today_s_code_writes_the_frozen_bytes(name: str) -> None:
     assert (FOLDER / name).read_text(encoding="ascii") == make.text_of(name)
 
 
-def test_every_file_is_compared(make: ModuleType) -> None:
+def test_every_file_is_compared() -> None:
     assert sorted(make.FILES) == NAMES == sorted(path.name for path in FOLDER.glob("*.json"))
 
 
@@ -125,7 +114,7 @@ def test_the_frozen_receipt_tells_what_was_seen_before() -> None:
     assert recorded_times(checked.seen.heads, {witness: None}) == {witness: 1_700_000_000}
 
 
-def test_making_vectors_again_overwrites_nothing(make: ModuleType) -> None:
+def test_making_vectors_again_overwrites_nothing() -> None:
     before = {name: (FOLDER / name).stat().st_mtime_ns for name in NAMES}
     make.main()
     assert {name: (FOLDER / name).stat().st_mtime_ns for name in NAMES} == before

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -20,19 +18,10 @@ from ledger.members.invitation import open_invitation, secret_hash
 from ledger.members.network import MemberKeys, format_founding, network_id, network_words, parse_founding
 from ledger.members.reopening import Reopening, check_later_opening, opening_message
 from ledger.members.rotation import check_rotation, rotation_message
+from tests.vectors.members import make
 
 FOLDER = Path(__file__).resolve().parents[2] / "vectors" / "members"
 NAMES = ["invitations.json", "later.json", "networks.json", "statements.json"]
-
-
-@pytest.fixture(scope="module")
-def make() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_members_vectors", FOLDER / "make.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def read(name: str) -> Any:
@@ -40,11 +29,11 @@ def read(name: str) -> Any:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_today_s_code_writes_the_frozen_bytes(make: ModuleType, name: str) -> None:
+def test_today_s_code_writes_the_frozen_bytes(name: str) -> None:
     assert (FOLDER / name).read_text(encoding="ascii") == make.text_of(name)
 
 
-def test_every_file_is_compared(make: ModuleType) -> None:
+def test_every_file_is_compared() -> None:
     assert sorted(make.FILES) == NAMES == sorted(path.name for path in FOLDER.glob("*.json"))
 
 

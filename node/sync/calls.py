@@ -80,8 +80,8 @@ class Told:
         return (self.answered_ms - self.asked_ms) // 2
 
 
-class Peer:
-    """One partner's node. `told` is the clock of its last answer."""
+class Calls:
+    """What one partner can be asked. `told` is the clock of its last answer."""
 
     def __init__(self, node: Node, partner: str, transport: Transport) -> None:
         self.partner = partner
