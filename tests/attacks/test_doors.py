@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import socket
 import ssl
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -24,6 +22,7 @@ from node.homekeys import read_home_keys
 from node.sync import wire
 from node.sync.wire import Batch, Heads, JoinRequest
 from node.tls import client_context
+from tests.benchmarks.network import running_network
 
 ROOT = Path(__file__).resolve().parents[2]
 MIB = 1024 * 1024
@@ -100,13 +99,7 @@ def _read_answer(connection: ssl.SSLSocket) -> tuple[int, bytes]:
 
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    spec = importlib.util.spec_from_file_location("real_network", ROOT / "tests/benchmarks/network.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["real_network"] = module
-    spec.loader.exec_module(module)
-    with module.running_network(tmp_path_factory.mktemp("doors"), ("acme", "bolt")) as (acme, bolt):
+    with running_network(tmp_path_factory.mktemp("doors"), ("acme", "bolt")) as (acme, bolt):
         target = Target(acme, bolt)
         bolt.stop()
         time.sleep(0.5)
@@ -115,6 +108,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
         with acme.client() as client:
             assert client.get("/health").status_code == 200
             assert client.post("/memos", json={"text": "still writing"}).status_code == 201
+        assert acme.process is not None
         peak = Path(f"/proc/{acme.process.pid}/status").read_text().split("VmHWM:")[1].split()[0]
         assert int(peak) < 600 * 1024, "kilobytes at most in memory"
         assert "Traceback" not in (acme.home / "node.log").read_text()

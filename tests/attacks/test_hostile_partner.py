@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from node.sync import wire
-from node.sync.peer import Call, Reply
+from node.sync.calls import Call, Reply
 from node.sync.wire import PushAnswer
 
 if TYPE_CHECKING:

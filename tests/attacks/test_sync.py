@@ -26,9 +26,9 @@ from node.state import Head
 from node.store.reader import StoredNote
 from node.sync import wire
 from node.sync.batching import make_batch
+from node.sync.calls import Call, Reply
 from node.sync.joining import store_join_answer
 from node.sync.notes import own_cosignature
-from node.sync.peer import Call, Reply
 from node.sync.storing import store_batch
 from node.sync.wire import Batch, Heads, JoinRequest, PayloadsRequest, PullRequest
 

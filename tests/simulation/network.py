@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import shutil
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -25,12 +26,13 @@ from node.home import NewHome, found_home, newcomer_home
 from node.keyfiles import MIN_COST
 from node.node import Node
 from node.sync.batching import make_batch
+from node.sync.calls import Call, Reply
 from node.sync.door import Request
 from node.sync.engine import Engine
 from node.sync.joining import store_join_answer
-from node.sync.peer import Call, Reply
 from node.sync.wire import JoinRequest
 from node.world import World
+from tests.simulation.at_once import write_at_once
 
 T = TypeVar("T")
 
@@ -63,6 +65,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._virtual.now_s
 
+    def go_to(self, seconds: float) -> None:
+        """Set the clock, before anything runs."""
+        self._virtual.now_s = seconds
+
 
 @dataclass(slots=True)
 class Weather:
@@ -92,6 +98,16 @@ class Machine:
         """The running node."""
         assert self.node is not None, f"{self.name} is down"
         return self.node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A network at rest: the homes of its members, who founded it, and when it came to rest."""
+
+    folder: Path
+    names: tuple[str, ...]
+    founder: str
+    at_s: float
 
 
 class SimTransport:
@@ -211,9 +227,10 @@ class Network:
             passphrase=PASSPHRASE,
             world=self._world(machine),
         )
+        write_at_once(node)
         node.start()
         machine.node = node
-        machine.engine = Engine(node, SimTransport(self, name), self._offload_of(node))
+        machine.engine = Engine(node, SimTransport(self, name), _offload)
         return node
 
     def start(self, name: str) -> Node:
@@ -228,6 +245,21 @@ class Network:
         if machine.node is not None:
             machine.node.stop()
         machine.node = machine.engine = None
+
+    def keep(self) -> Kept:
+        """Stop everything, for networks that go on from here with copies of these homes."""
+        names = tuple(self.machines)
+        self.close()
+        return Kept(folder=self.folder, names=names, founder=self.founder, at_s=self.loop.time())
+
+    def go_on(self, kept: Kept) -> None:
+        """Open copies of the homes of a network at rest, at the time when it came to rest."""
+        self.loop.go_to(kept.at_s)
+        self.founder = kept.founder
+        for name in kept.names:
+            shutil.copytree(kept.folder / name, self._machine(name).home)
+        for name in kept.names:
+            self.start(name)
 
     def close(self) -> None:
         """Stop everything."""
@@ -266,15 +298,6 @@ class Network:
         chance = Random(self.chance.getrandbits(64))
         return World(now_ms=lambda: self.now_ms(machine), random=chance.randbytes)
 
-    def _offload_of(self, node: Node) -> Callable[[Callable[[], Any]], Coroutine[Any, Any, Any]]:
-        async def offload(work: Callable[[], Any]) -> Any:
-            try:
-                return work()
-            finally:
-                settle(node)
-
-        return offload
-
     # Lines
 
     def connected(self, one: str, other: str) -> bool:
@@ -307,7 +330,6 @@ class Network:
             method=call.method, target=call.path, headers=list(call.headers.items()), body=call.body
         )
         answer = machine.engine.door.answer(request)
-        settle(machine.up)
         headers = {"content-type": answer.media_type, **answer.headers}
         return Reply(status=answer.status, headers=headers, body=answer.body)
 
@@ -323,9 +345,7 @@ class Network:
     ) -> list[Recorded]:
         """Record a statement in a node's own log."""
         node = self.machines[name].up
-        recorded = node.record([node.draft(kind, dict(body), audience=audience)]).result()
-        settle(node)
-        return recorded
+        return node.record([node.draft(kind, dict(body), audience=audience)]).result()
 
     def memo(self, name: str, text: str, audience: Sequence[str] | None = None) -> list[Recorded]:
         """Record a remark."""
@@ -366,6 +386,5 @@ class Network:
                         yield machine.name, origin, seq
 
 
-def settle(node: Node) -> None:
-    """Wait until the writer has told of everything that it has committed."""
-    node.writer.append([]).result()
+async def _offload(work: Callable[[], Any]) -> Any:
+    return work()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ledger.errors import UnavailableError
 from ledger.log.entry import parse_entry
 from ledger.members.witnessing import cosigners
 
@@ -63,6 +64,20 @@ def test_two_of_three_make_nothing_witnessed_while_both_others_are_needed(networ
     seq = network.memo("acme", "hello")[0].seq
     network.sleep(60)
     assert not network.machines["acme"].up.state.is_witnessed(network.machines["acme"].up.state.origin, seq)
+
+
+def test_what_came_while_a_clock_was_wrong_is_cosigned_once_it_is_right(network: Network) -> None:
+    """A node whose clock is wrong holds what it gets and signs nothing; later it is asked again."""
+    cord = network.machines["cord"]
+    error = UnavailableError("clock", found="ahead of most partners", expected="about the same time")
+    cord.up.block("stopped", error)
+    seq = network.memo("acme", "hello")[0].seq
+    network.sleep(60)
+    origin = network.machines["acme"].up.state.origin
+    assert cord.up.state.copy(origin).size > seq
+    assert not network.machines["acme"].up.state.is_witnessed(origin, seq)
+    cord.up.block("stopped", None)
+    network.wait_until(lambda: final_everywhere(network, "acme", seq), 30)
 
 
 def test_a_node_that_nobody_can_call_takes_part(make_network: MakeNetwork) -> None:
