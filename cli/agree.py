@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.call import call_of, columns, plural, short_hash
+from cli.agreement_lines import passed_lines, standing_lines
+from cli.call import Call, call_of, columns, plural, short_hash
 from cli.client import open_node
-from cli.due import due_lines, obligation_lines
-from cli.explained import named, rule_lines
-from cli.reading import find_agreement, open_home, read_text, read_time
-from cli.signing import find_signer, sign_body
+from cli.due import tell_more
+from cli.reading import OpenHome, find_agreement, open_home, read_text, read_time
+from cli.signing import Signed, check_yes, find_signer, tell_recorded
+from contracts.agreement import IN_FORCE, PROPOSED
 from contracts.checker import check_document
 from contracts.document import TIMEKEEPER, Document
 from contracts.reading import parse_contract_yaml
 from contracts.render import prose_value, render_text
-from ledger.errors import ConflictError, ForbiddenError, MissingError
-from node.views.agreements import explain_agreement, list_agreements, show_agreement
+from ledger.errors import ConflictError, ForbiddenError, MissingError, TallyError
+from node.views.agreements import explain_agreement, show_agreement
 from node.views.evidence import quarantine_lines
+from node.views.listing import AGREEMENTS, DEFAULT_PAGE_ITEMS, MAX_PAGE_ITEMS, list_agreements
 from node.views.values import Json
+from node.world import real_world
 
 PROSE_CHARS = 96
 MAX_CONTRACT_BYTES = 512 * 1024
@@ -58,8 +62,8 @@ def propose(
     text = read_text(file, "a contract", MAX_CONTRACT_BYTES)
     document = parse_contract_yaml(text, str(file))
     report = check_document(document)
-    for problem in report.warnings:
-        call.tell(f"Note: {problem}")
+    for line in (*(f"Note: {problem}" for problem in report.warnings), *_over(document)):
+        call.tell(line)
     body: Json = {"document": text.decode()}
     if until is not None:
         body["until"] = read_time(until, "--until")
@@ -96,23 +100,21 @@ def sign(
         value = show_agreement(home.reader, home.state, home.book, identity)
         document = home.book.agreement(home.reader, home.state, identity).contract.document
         role = choose_role(value, party)
-        proposal = open_proposal(value)
+        proposal = open_proposal(call, value)
         signer = find_signer(home, sign_as, document.sign[role].of)
-        for line in (*quarantine_lines(value["quarantined"]), *agreement_text(document)):
+        about = [*quarantine_lines(value["quarantined"]), *agreement_text(document)]
+        for line in (*about, *_offer_lines(home, value, proposal), *_over(document)):
             call.tell(line)
-        question = f"Does {signer.person.name} sign this as {role} of {value['name']!r}?"
-        if not yes and not call.confirm(question):
-            raise ForbiddenError("signature", found="a no", expected="a yes")
-        body: Json = {"agreement": identity, "party": role, "proposal": bytes.fromhex(proposal)}
-        key, signed = sign_body(call, home, signer, "agreement.sign", body)
-    with open_node(call.home) as node:
-        answer = node.post(
-            f"/agreements/{identity.hex()}/signatures",
-            {"party": role, "proposal": proposal, **signed},
-            key=key,
-        )
-    call.answer({**answer, "agreement": identity.hex()}, [f"entry {answer['seq']}  {answer['leaf']}"])
-    call.tell(f"Signed as {role}. It is in force once {value['timekeeper']} has counted every signature.")
+        check_yes(call, yes, f"Does {signer.person.name} sign this as {role} of {value['name']!r}?")
+        body: Json = {"agreement": identity, "party": role, "proposal": bytes.fromhex(proposal["leaf"])}
+        sent = Signed(call, home, signer, "agreement.sign", body)
+    told = {"party": role, "proposal": proposal["leaf"]}
+    answer = sent.post(f"/agreements/{identity.hex()}/signatures", told)
+    tell_recorded(
+        call,
+        {**answer, "agreement": identity.hex()},
+        f"Signed as {role}. {_what_lacks(value, proposal, role)}",
+    )
 
 
 def show(
@@ -123,6 +125,13 @@ def show(
     why: Annotated[
         bool, typer.Option("--why", help="For each rule: which conditions hold, and what is missing.")
     ] = False,
+    start: Annotated[
+        int, typer.Option("--from", metavar="N", min=0, help="Of the list: place of the first to show.")
+    ] = 0,
+    limit: Annotated[
+        int,
+        typer.Option("--limit", metavar="N", min=1, max=MAX_PAGE_ITEMS, help="Of the list: how many."),
+    ] = DEFAULT_PAGE_ITEMS,
 ) -> None:
     """Show agreements, or one of them with all that counts.
 
@@ -132,10 +141,12 @@ def show(
     call = call_of(context)
     with open_home(call.home) as home:
         if not agreement:
-            listed = list_agreements(home.reader, home.state, home.book)
+            page = list_agreements(home.reader, home.state, home.book, start=start, limit=limit)
+            listed = page[AGREEMENTS]
             told = sorted({origin for item in listed for origin in item["quarantined"]})
             call.answer(listed, [*quarantine_lines(told), *_list_lines(listed)])
-            if not listed:
+            tell_more(call, {AGREEMENTS: page})
+            if not page["total"]:
                 call.tell(f"No agreement here yet. To propose one: {call.command('agree propose FILE')}")
             return
         identity = find_agreement(home, agreement)
@@ -144,7 +155,7 @@ def show(
         if why:
             value["rules"] = explain_agreement(home.reader, home.state, home.book, identity)["rules"]
     told = quarantine_lines(value["quarantined"])
-    call.answer(value, [*told, *agreement_text(document), *_standing_lines(value)])
+    call.answer(value, [*told, *agreement_text(document), *standing_lines(document, value)])
 
 
 def agreement_text(document: Document) -> list[str]:
@@ -177,18 +188,76 @@ def choose_role(value: Json, party: str | None) -> str:
     return roles[0]
 
 
-def open_proposal(value: Json, organization: str | None = None) -> str:
-    """The first proposal that can be signed, of anybody or of one organization."""
-    proposals = [
-        proposal["leaf"]
-        for proposal in value["proposals"]
-        if not proposal["gone"] and organization in (None, proposal["organization"])
-    ]
-    if not proposals:
-        raise MissingError(
-            f"agreement {value['name']}", found="no proposal here that stands", expected="a proposal"
+def open_proposal(call: Call, value: Json, organization: str | None = None) -> Json:
+    """The first proposal that can be signed, of anybody or of one organization.
+
+    Raises:
+        ConflictError: it is in force, or every offer of it is gone.
+        ForbiddenError: only others have proposed it.
+        MissingError: no proposal is here.
+    """
+    where, name = f"agreement {value['name']}", value["name"]
+    if value["status"] != PROPOSED:
+        in_force = value["status"] == IN_FORCE
+        raise ConflictError(
+            where,
+            found=f"an agreement {IN_FORCE}" if in_force else f"one that ended ({value['reason']})",
+            expected="a proposal that still stands",
+            action=f"to end it with the others: {call.command(f'agree terminate {name}')}"
+            if in_force
+            else f"to offer it again: {call.command('agree propose FILE')}",
         )
-    return str(proposals[0])
+    standing = [proposal for proposal in value["proposals"] if not proposal["gone"]]
+    found = [each for each in standing if organization in (None, each["organization"])]
+    if standing and not found:
+        raise ForbiddenError(
+            where,
+            found=f"a proposal of {', '.join(each['organization'] for each in standing)}",
+            expected=f"one of {organization}",
+            action=f"to refuse it: {call.command(f'agree decline {name}')}",
+        )
+    if not found:
+        raise MissingError(
+            where, found="no proposal here", expected="one", action="wait until its log has been synced"
+        )
+    proposal: Json = found[0]
+    return proposal
+
+
+def _offer_lines(home: OpenHome, value: Json, proposal: Json) -> Iterator[str]:
+    """What else who signs should know: what it replaces, until when it stands, what the checker warns of."""
+    if proposal["replaces"] is not None:
+        yield f"It replaces {told_agreement(home, proposal['replaces'])}, which ends once this is in force."
+    if proposal["until"] is not None:
+        yield f"The offer stands until {proposal['until']}."
+    yield from (f"Note: {warning}" for warning in value["warnings"])
+
+
+def _over(document: Document) -> Iterator[str]:
+    return passed_lines(document, real_world().now_ms())
+
+
+def told_agreement(home: OpenHome, agreement: str) -> str:
+    """An agreement by its name and hash, as far as it is here."""
+    try:
+        found = home.book.agreement(home.reader, home.state, bytes.fromhex(agreement))
+    except TallyError:  # its document is not here, or is no contract
+        return f"agreement {short_hash(agreement)}"
+    return f"{found.contract.document.name!r} ({short_hash(agreement)})"
+
+
+def _what_lacks(value: Json, proposal: Json, role: str) -> str:
+    """Who else has to sign, by the signatures that were counted and the one just made."""
+    holders = {**value["parties"], TIMEKEEPER: value["timekeeper"]}
+    lacking = {**proposal["lacking"], role: proposal["lacking"].get(role, 1) - 1}
+    others = [
+        f"{holders[each]} ({plural(count, 'signature')} as {each})"
+        for each, count in lacking.items()
+        if count
+    ]
+    if others:
+        return f"Still to sign, as far as this home knows: {', '.join(others)}."
+    return f"It is in force once {value['timekeeper']} has counted every signature."
 
 
 def _list_lines(listed: list[Json]) -> list[str]:
@@ -207,58 +276,3 @@ def _list_lines(listed: list[Json]) -> list[str]:
         for item in listed
     ]
     return columns(rows)
-
-
-def _standing_lines(value: Json) -> list[str]:
-    reason = f" ({value['reason']})" if value["reason"] else ""
-    lines = [f"agreement  {value['agreement']}", f"status     {value['status']}{reason}"]
-    if value["state"]:
-        lines.append(f"state      {value['state']}")
-    for proposal in value["proposals"]:
-        lines += _proposal_lines(proposal)
-    for fact in value["facts"]:
-        lines += _fact_lines(fact)
-    lines += [_deadline_line(deadline) for deadline in value["deadlines"]]
-    for firing in value["firings"]:
-        standing = "final" if firing["final"] else "provisional"
-        corrected = ", corrected" if firing["corrected"] else ""
-        lines.append(f"fired      {named(firing)}, {standing}{corrected}, {firing['at']['time']}")
-    lines += [f"due        {line}" for line in due_lines(value["due"])[1:]]
-    lines += [f"obligation {line}" for line in obligation_lines(value["obligations"])[1:]]
-    lines += [f"failed     {failure['rule']}: {failure['trouble']}" for failure in value["failures"]]
-    lines += [f"missing    entry {leaf}" for leaf in value["missing"]]
-    lines += [f"no effect  {remark['text']} ({short_hash(remark['leaf'])})" for remark in value["remarks"]]
-    if "rules" in value:
-        lines += ["", *rule_lines(value["rules"])]
-    return lines
-
-
-def _deadline_line(deadline: Json) -> str:
-    name = deadline["name"] if deadline["key"] is None else f"{deadline['name']} for {deadline['key']}"
-    closed = deadline["closed"]
-    how = f"closed at {closed['time']}" if closed else f"open, closes from {deadline['closes_from']} on"
-    return f"deadline   {name}, {deadline['at']}: {how}"
-
-
-def _proposal_lines(proposal: Json) -> list[str]:
-    lines = [f"proposed   by {proposal['organization']}, {short_hash(proposal['leaf'])}"]
-    for role, people in proposal["signed"].items():
-        names = ", ".join(person["name"] or short_hash(person["key"]) for person in people)
-        lines.append(f"signed     as {role}: {names}")
-    for role, count in proposal["lacking"].items():
-        lines.append(f"lacking    {plural(count, 'signature')} as {role}")
-    return [*lines, f"gone       {proposal['gone']}"] if proposal["gone"] else lines
-
-
-def _fact_lines(fact: Json) -> list[str]:
-    fields = "".join(f" {key}={text}" for key, text in fact["fields"].items())
-    stated = f"{fact['name']}{fields}, by {fact['organization']}"
-    return [
-        f"fact       {stated}: {fact['status']}, {_standing(fact)}, {short_hash(fact['leaf'])}",
-        *(f"           confirmed by {each['organization']}" for each in fact["confirmations"]),
-        *(f"           waits for {role} to confirm" for role in fact["awaiting"]),
-    ]
-
-
-def _standing(entry: Json) -> str:
-    return "witnessed" if entry["witnessed"] else "recorded"

@@ -1,24 +1,28 @@
-"""`tally agree withdraw | decline | terminate | correct | handover`: how agreements end and are put right."""
+"""`tally agree withdraw | decline | terminate | handover`: how agreements end and go on."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Annotated, Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
 
 import typer
 
 from cli.agree import Agreement, SignAs, Yes, choose_role, open_proposal
-from cli.call import Call, call_of
+from cli.agreement_lines import wish_lines
+from cli.call import call_of, plural
 from cli.client import open_node
-from cli.reading import OpenHome, find_agreement, open_home, read_text
-from cli.signing import Signer, find_signer, sign_body
-from ledger.errors import ForbiddenError, MalformedError, MissingError, short
+from cli.reading import OpenHome, find_agreement, open_home
+from cli.signing import Signed, check_yes, find_signer, tell_recorded
+from contracts.decision import MET, OPEN
+from contracts.document import PERMISSION, TERMINATE
+from contracts.wishes import END
+from contracts.words import Words
+from ledger.errors import MissingError, UsageError, short
 from ledger.log.encoding import Value
+from node.store.reader import StoredNote
 from node.views.agreements import show_agreement
 from node.views.values import Json
-
-MAX_EFFECTS_BYTES = 64 * 1024
 
 Role = Annotated[
     str | None, typer.Option("--party", metavar="ROLE", help="The role to sign for, if there are several.")
@@ -35,10 +39,10 @@ def withdraw(context: typer.Context, agreement: Agreement) -> None:
     call = call_of(context)
     with open_home(call.home) as home:
         identity, value = _show(home, agreement)
-        proposal = open_proposal(value, home.state.organization)
+        proposal = open_proposal(call, value, home.state.organization)
     with open_node(call.home) as node:
-        answer = node.post(f"/agreements/{identity.hex()}/withdrawals", {"proposal": proposal})
-    _tell(call, answer, f"Withdrawn once {value['timekeeper']} has counted it.")
+        answer = node.post(f"/agreements/{identity.hex()}/withdrawals", {"proposal": proposal["leaf"]})
+    tell_recorded(call, answer, f"Withdrawn once {value['timekeeper']} has counted it.")
 
 
 def decline(context: typer.Context, agreement: Agreement, sign_as: SignAs = None, yes: Yes = False) -> None:
@@ -50,13 +54,14 @@ def decline(context: typer.Context, agreement: Agreement, sign_as: SignAs = None
     call = call_of(context)
     with open_home(call.home) as home:
         identity, value = _show(home, agreement)
-        proposal = open_proposal(value)
+        proposal = open_proposal(call, value)
         signer = find_signer(home, sign_as)
-        _ask(call, yes, f"Does {signer.person.name} decline {value['name']!r}?")
-        body: dict[str, Value] = {"agreement": identity, "proposal": bytes.fromhex(proposal)}
-        sent = _Signed(call, home, signer, "agreement.decline", body)
-    answer = sent.post(f"/agreements/{identity.hex()}/declines", {"proposal": proposal})
-    _tell(call, answer, f"Declined once {value['timekeeper']} has counted it.")
+        by = proposal["organization"]
+        check_yes(call, yes, f"Does {signer.person.name} decline {value['name']!r}, proposed by {by}?")
+        body: dict[str, Value] = {"agreement": identity, "proposal": bytes.fromhex(proposal["leaf"])}
+        sent = Signed(call, home, signer, "agreement.decline", body)
+    answer = sent.post(f"/agreements/{identity.hex()}/declines", {"proposal": proposal["leaf"]})
+    tell_recorded(call, answer, f"Declined once {value['timekeeper']} has counted it.")
 
 
 def terminate(
@@ -77,103 +82,84 @@ def terminate(
         identity, value = _show(home, agreement)
         role = choose_role(value, party)
         signer = find_signer(home, sign_as, value["sign"][role]["of"])
-        _ask(call, yes, f"Does {signer.person.name} end {value['name']!r} as {role}?")
+        for line in _end_lines(home, identity, value):
+            call.tell(line)
+        check_yes(call, yes, f"Does {signer.person.name} end {value['name']!r} as {role}?")
         body: dict[str, Value] = {"agreement": identity, "party": role, "text": text}
-        sent = _Signed(call, home, signer, "agreement.terminate", body)
+        sent = Signed(call, home, signer, "agreement.terminate", body)
     answer = sent.post(f"/agreements/{identity.hex()}/terminations", {"party": role, "text": text})
-    _tell(
-        call,
-        answer,
-        "It ends once every party has said so, or the holder of a permission, and it is counted.",
-    )
-
-
-def correct(
-    context: typer.Context,
-    agreement: Agreement,
-    decision: Annotated[
-        str, typer.Argument(metavar="DECISION", help="The decision's hash, or the first digits of it.")
-    ],
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="The effects that are to stand, as a JSON list.")
-    ],
-    text: Why = "",
-    sign_as: SignAs = None,
-    yes: Yes = False,
-) -> None:
-    """Correct the effects of a decision; those whom it disfavours sign.
-
-    `tally agree show --json` has the effects as they stand.
-
-    \b
-    tally agree correct coffee-delivery 5f2a91 effects.json --text "the scale was wrong"
-    """
-    call = call_of(context)
-    effects = _read_effects(file)
-    with open_home(call.home) as home:
-        identity, value = _show(home, agreement)
-        found = [f for f in value["firings"] if f["decision"].startswith(decision)]
-        if len(found) != 1:
-            raise MissingError(
-                f"decision {decision}",
-                found=f"{len(found)} decisions",
-                expected=", ".join(short(f["decision"]) for f in value["firings"]) or "a decision",
-            )
-        signer = find_signer(home, sign_as)
-        for effect in effects:
-            call.tell(f"  {json.dumps(effect, ensure_ascii=False)}")
-        _ask(call, yes, f"Does {signer.person.name} sign that these stand for {found[0]['rule']!r}?")
-        told: Json = {"decision": found[0]["decision"], "effects": effects, "text": text}
-        body: dict[str, Value] = {
-            "agreement": identity,
-            "decision": bytes.fromhex(told["decision"]),
-            "effects": [*effects],
-            "text": text,
-        }
-        sent = _Signed(call, home, signer, "correction", body)
-    answer = sent.post(f"/agreements/{identity.hex()}/corrections", told)
-    _tell(call, answer, "They stand once all whom they disfavour have signed the same and it is counted.")
+    tell_recorded(call, answer, _when_it_ends(value, role))
 
 
 def handover(
     context: typer.Context,
     agreement: Agreement,
     timekeeper: Annotated[str, typer.Argument(metavar="ORGANIZATION", help="Who is to keep the time.")],
+    term: Annotated[
+        int | None,
+        typer.Option("--term", min=1, metavar="N", help="The term to come, where the document is not here."),
+    ] = None,
+    silent: Annotated[
+        str | None,
+        typer.Option("--from", metavar="SILENT", help="Who is silent, where the document is not here."),
+    ] = None,
     sign_as: SignAs = None,
     yes: Yes = False,
 ) -> None:
     """Put another timekeeper in the place of a silent one.
 
-    What the silent one counted up to the last head that this home knows as witnessed stands. All parties say
-    the same, or more than half of the other members where the contract names the successor: where a party has
-    said it before, the head that it named is named again.
+    All parties say so, or more than half of the other members where the contract names the successor. Each
+    names the last head of the silent one's log that its home knows as witnessed; what was counted up to the
+    longest of them stands. A member who does not hold the document says the agreement's whole hash, the term
+    and who is silent, as a party tells them.
 
     \b
     tally agree handover coffee-delivery hub
     """
     call = call_of(context)
     with open_home(call.home) as home:
-        identity, value = _show(home, agreement)
-        head = _head_to_name(call, home, identity, value["timekeeper"], timekeeper)
+        found = _find_term(home, agreement, term, silent)
+        head = _witnessed_head(home, found.replaced)
+        past = found.past(home, head.size)
+        for line in _cut_lines(home, found, head.size, past):
+            call.tell(line)
         signer = find_signer(home, sign_as)
-        _ask(call, yes, f"Does {signer.person.name} put {timekeeper} in place of {value['timekeeper']}?")
-        told: Json = {"head": head, "term": value["term"] + 1, "timekeeper": timekeeper}
-        body: dict[str, Value] = {"agreement": identity, **told}
-        sent = _Signed(call, home, signer, "timekeeper.replace", body)
-    answer = sent.post(f"/agreements/{identity.hex()}/timekeepers", told)
-    _tell(call, answer, f"{timekeeper} keeps the time once the others have said the same and it goes on.")
+        question = f"put {timekeeper} in place of {found.replaced} for {found.name}, term {found.number}"
+        check_yes(call, yes, f"Does {signer.person.name} {question}?")
+        told: Json = {"head": head.note, "term": found.number, "timekeeper": timekeeper}
+        body: dict[str, Value] = {"agreement": found.agreement, **told}
+        sent = Signed(call, home, signer, "timekeeper.replace", body)
+    answer = sent.post(f"/agreements/{found.agreement.hex()}/timekeepers", told)
+    tell_recorded(
+        call,
+        {**answer, "cut": head.size, "past": past},
+        f"{timekeeper} keeps the time once the others have said so too and it goes on.",
+    )
 
 
-class _Signed:
-    """A body that a person signed here, to be sent to the node."""
+def _when_it_ends(value: Json, role: str) -> str:
+    """What the end waits for, once somebody has said it for a role."""
+    own = value["parties"][role]
+    permitted = any(
+        (each["kind"], each["act"], each["of"], each["standing"]) == (PERMISSION, TERMINATE, own, OPEN)
+        for each in value["obligations"]
+    )
+    said = {each for wish in value["wishes"] if wish["sort"] == END for each in wish["by"]}
+    others = [] if permitted else sorted({*value["parties"].values()} - {own} - said)
+    until = f"{' and '.join(others)} said so too and " if others else ""
+    return f"It ends once {until}{value['timekeeper']} has counted it."
 
-    def __init__(self, call: Call, home: OpenHome, signer: Signer, kind: str, body: dict[str, Value]) -> None:
-        self.call = call
-        self.key, self.signed = sign_body(call, home, signer, kind, body)
 
-    def post(self, path: str, body: Json) -> Any:
-        with open_node(self.call.home) as node:
-            return node.post(path, {**body, **self.signed}, key=self.key)
+def _end_lines(home: OpenHome, identity: bytes, value: Json) -> Iterator[str]:
+    """What the end would leave behind, and who has said before that it is to end."""
+    words = Words(home.book.agreement(home.reader, home.state, identity).contract.document)
+    for wish in value["wishes"]:
+        if wish["sort"] == END:
+            yield from wish_lines(words, value, wish)
+    still = [due for due in value["due"] if due["standing"] != MET]
+    yield from (
+        f"stays due  {due['amount']} from {due['from']} to {due['to']}, {due['rule']}" for due in still
+    )
 
 
 def _show(home: OpenHome, agreement: str) -> tuple[bytes, Json]:
@@ -181,52 +167,87 @@ def _show(home: OpenHome, agreement: str) -> tuple[bytes, Json]:
     return identity, show_agreement(home.reader, home.state, home.book, identity)
 
 
-def _ask(call: Call, yes: bool, question: str) -> None:
-    if not yes and not call.confirm(question):
-        raise ForbiddenError("signature", found="a no", expected="a yes")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TermToCome:
+    """The term of an agreement for which another timekeeper is stated, and whom that one replaces."""
+
+    agreement: bytes
+    name: str
+    number: int
+    replaced: str
+    has_document: bool
+
+    def past(self, home: OpenHome, size: int) -> int | None:
+        """How many entries past a head the one to be replaced counted with; None where nobody here knows."""
+        if not self.has_document:
+            return None
+        with home.book.replay(home.reader, home.state, self.agreement) as replay:
+            return replay.counted_past((home.state.roster.origin(self.replaced), size))
 
 
-def _tell(call: Call, answer: Json, text: str) -> None:
-    call.answer(answer, [f"entry {answer['seq']}  {answer['leaf']}"])
-    call.tell(text)
-
-
-def _read_effects(file: Path) -> list[dict[str, Value]]:
-    text = read_text(file, "effects", MAX_EFFECTS_BYTES)
+def _find_term(home: OpenHome, text: str, number: int | None, silent: str | None) -> _TermToCome:
+    """The term that is meant: as the agreement has it, or as it was said where the document is not here."""
+    agreement = _find_hash(home, text)
     try:
-        effects = json.loads(text)
-    except ValueError as error:
-        raise MalformedError(str(file), found=short(str(error)), expected="a JSON list of effects") from error
-    if not isinstance(effects, list) or not all(isinstance(effect, dict) for effect in effects):
-        raise MalformedError(str(file), found="no list of maps", expected="a JSON list of effects")
-    return effects
-
-
-def _head_to_name(call: Call, home: OpenHome, agreement: bytes, before: str, timekeeper: str) -> str:
-    """The head that a party named who came first, if it can be checked here; else the last witnessed one."""
-    with home.book.replay(home.reader, home.state, agreement) as replay:
-        stated = replay.stated_for(timekeeper)
-    if stated is None:
-        return _witnessed_head(home, before)
-    record, cut = stated
-    if cut is None:
-        call.tell(
-            f"Note: {record.organization} named a head of {before}'s log that cannot be checked here. "
-            "This home names its own; the two do not count together."
+        with home.book.replay(home.reader, home.state, agreement) as replay:
+            name, term = replay.contract.document.name, replay.open_term
+    except MissingError as error:
+        if number is None or silent is None:
+            raise UsageError(
+                "--term and --from",
+                found=f"one not said, and agreement {short(agreement, 16)} is not here",
+                expected="the term to come, and who is silent",
+                action="ask a party for both",
+            ) from error
+        name = f"agreement {short(agreement, 16)}"
+        return _TermToCome(agreement=agreement, name=name, number=number, replaced=silent, has_document=False)
+    known = (term.number + 1, term.timekeeper)
+    if (number or known[0], silent or known[1]) != known:
+        raise UsageError(
+            "--term and --from",
+            found=f"{number or known[0]} and {silent or known[1]}",
+            expected=f"{known[0]} and {known[1]}: {name} is here",
+            action="leave them out",
         )
-        return _witnessed_head(home, before)
-    origin, size = cut
-    call.tell(
-        f"{record.organization} has said so before, and the head that it named is named again: "
-        f"what {before} counted from entry {size} of {origin} on is void."
+    return _TermToCome(
+        agreement=agreement, name=repr(name), number=known[0], replaced=known[1], has_document=True
     )
-    return str(record.body["head"])
 
 
-def _witnessed_head(home: OpenHome, timekeeper: str) -> str:
+def _find_hash(home: OpenHome, text: str) -> bytes:
+    """The hash of the agreement that is meant; one said in full need not be known here."""
+    try:
+        return find_agreement(home, text)
+    except MissingError:
+        if len(text) == 64 and set(text.lower()) <= set("0123456789abcdef"):
+            return bytes.fromhex(text)
+        raise
+
+
+def _witnessed_head(home: OpenHome, timekeeper: str) -> StoredNote:
     head = home.state.head(home.state.roster.origin(timekeeper))
     if head.witnessed is None:
         raise MissingError(
             f"log of {timekeeper}", found="no witnessed head", expected="one", action="sync first"
         )
-    return head.witnessed.note
+    return head.witnessed
+
+
+def _cut_lines(home: OpenHome, found: _TermToCome, size: int, past: int | None) -> Iterator[str]:
+    """What is told before it is signed: where the log would be cut, what lies past that, who said what."""
+    silent = found.replaced
+    yield (
+        f"{silent}'s log is known here as witnessed up to {plural(size, 'entry', 'entries')}: "
+        f"what {silent} counted there stands at least."
+    )
+    if past is None:
+        yield "The document is not here: a party has to tell that the term and who is silent are right."
+    elif past:
+        yield (
+            f"Past that, {silent} counted for {found.name} in {plural(past, 'entry', 'entries')} held here. "
+            "Unless another names a longer head they are void, and the new timekeeper counts anew."
+        )
+    for record in home.book.statements(home.reader, home.state, found.agreement):
+        if record.kind == "timekeeper.replace" and record.body["term"] == found.number:
+            new, before = record.body["timekeeper"], short(record.body["head"].partition("/")[0])
+            yield f"Said before: by {record.organization}, for {new} in place of {before}."

@@ -13,7 +13,6 @@ from typing import Protocol
 from cli.sources import StoredLog
 from contracts.audit import AgreementAudit, audit_agreement
 from contracts.document import agreement_hash
-from contracts.outside import network_outside
 from contracts.records import Position, Record, Signature
 from ledger.audit.finding import Finding, Unchecked
 from ledger.audit.log import Run
@@ -27,6 +26,7 @@ from ledger.log.statement import Statement, open_payload
 from ledger.members.people import check_person_signatures
 from ledger.members.roster import Roster
 from node.store.reader import Reader
+from node.views.records import outside_of
 
 _TABLES = """
 CREATE TABLE about (agreement BLOB, log INTEGER, seq INTEGER, PRIMARY KEY (agreement, log, seq))
@@ -67,7 +67,7 @@ class AgreementIndex:
     def audit(self, roster: Roster, reader: Reader) -> tuple[int, list[Finding], list[Unchecked]]:
         """Evaluate every agreement again; gives how many recorded decisions were looked at."""
         self._roster, self._reader = roster, reader
-        outside = network_outside(roster)
+        outside = outside_of(reader, roster)
         decisions = 0
         findings: list[Finding] = []
         unchecked: list[Unchecked] = []
@@ -154,18 +154,7 @@ class AgreementIndex:
         if found is None or self._roster is None or self._roster.is_beyond(origin, seq):
             return None
         data, time_ms, statement = found
-        organization = parse_origin(origin).organization
-        return Record(
-            origin=origin,
-            organization=organization,
-            seq=seq,
-            leaf_hash=leaf_hash(data),
-            time_ms=time_ms,
-            kind=statement.kind,
-            body=statement.body,
-            audience=statement.audience,
-            signatures=good_signatures(self._roster, origin, seq, statement),
-        )
+        return record_of(self._roster, origin, seq, leaf_hash(data), time_ms, statement)
 
     def _statement(self, number: int, seq: int) -> tuple[bytes, int, Statement] | None:
         """An entry with its time and statement; None where the statement is not here or does not hold."""
@@ -206,7 +195,24 @@ def lacks_counting(logs: Sequence[CountingLog]) -> bool:
     return not logs
 
 
-def good_signatures(roster: Roster, origin: str, seq: int, statement: Statement) -> tuple[Signature, ...]:
+def record_of(
+    roster: Roster, origin: str, seq: int, leaf: bytes, time_ms: int, statement: Statement
+) -> Record:
+    """A statement that was read from its entry, with those of its signatures that hold."""
+    return Record(
+        origin=origin,
+        organization=parse_origin(origin).organization,
+        seq=seq,
+        leaf_hash=leaf,
+        time_ms=time_ms,
+        kind=statement.kind,
+        body=statement.body,
+        audience=statement.audience,
+        signatures=_good_signatures(roster, origin, seq, statement),
+    )
+
+
+def _good_signatures(roster: Roster, origin: str, seq: int, statement: Statement) -> tuple[Signature, ...]:
     """Those of a statement whose signatures all are good."""
     if not statement.signatures:
         return ()

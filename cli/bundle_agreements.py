@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cli.agreements_check import good_signatures, lacks_counting
+from cli.agreements_check import lacks_counting, record_of
 from contracts.agreement import Agreement
 from contracts.audit import audit_agreement, read_again
 from contracts.decision import MET, evaluate
@@ -220,17 +220,7 @@ class BundleHoldings:
         seq, time_ms, statement = found
         if self._roster.is_beyond(origin, seq):
             return None
-        return Record(
-            origin=origin,
-            organization=parse_origin(origin).organization,
-            seq=seq,
-            leaf_hash=leaf_hash(data),
-            time_ms=time_ms,
-            kind=statement.kind,
-            body=statement.body,
-            audience=statement.audience,
-            signatures=good_signatures(self._roster, origin, seq, statement),
-        )
+        return record_of(self._roster, origin, seq, leaf_hash(data), time_ms, statement)
 
 
 def _entries(path: Path, part: BundlePart) -> Iterator[bytes]:

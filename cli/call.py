@@ -66,8 +66,11 @@ class Call:
         return str(typer.prompt(question, default=default, show_default=bool(default), err=True))
 
     def confirm(self, question: str) -> bool:
-        """Ask the person at the terminal for yes or no; raises UsageError where there is none."""
-        self._check_asks(question)
+        """Ask the person at the terminal for yes or no; raises UsageError where there is none.
+
+        Every command that asks so has the option `--yes`.
+        """
+        self._check_asks(question, "read it first; to say yes without being asked: --yes")
         return typer.confirm(question, err=True)
 
     def passphrase(self, *, new: bool = False) -> bytes:
@@ -85,13 +88,13 @@ class Call:
 
         return prompt
 
-    def _check_asks(self, question: str) -> None:
+    def _check_asks(self, question: str, action: str = "see the options with --help") -> None:
         if not asks():
             raise UsageError(
                 "terminal",
                 found=f"nobody to ask: {question}",
                 expected="a terminal, or the answer as an option",
-                action="see the options with --help",
+                action=action,
             )
 
 

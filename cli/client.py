@@ -32,6 +32,7 @@ from ledger.errors import (
     TooLargeError,
     UnavailableError,
     UsageError,
+    short,
 )
 from node.home import read_token
 from node.tls import client_context
@@ -52,6 +53,18 @@ _ERRORS: Mapping[str, type[TallyError]] = {
     "unavailable": UnavailableError,
     "usage": UsageError,
 }
+
+
+class Answer(dict[str, Any]):
+    """A map of a node's answer; what it lacks was not there when the node was started."""
+
+    def __missing__(self, key: str) -> Any:
+        raise UnavailableError(
+            "answer of the node",
+            found=f"no {short(key)}",
+            expected="what this command needs",
+            action="the running node is older than this command: stop it, and start it again",
+        )
 
 
 class NodeClient:
@@ -83,7 +96,7 @@ class NodeClient:
 
     def _answer(self, response: httpx.Response) -> Any:
         try:
-            value = response.json()
+            value = json.loads(response.content, object_pairs_hook=Answer)
         except ValueError as error:
             raise UnavailableError(
                 f"node of {self._home}",

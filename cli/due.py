@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
-from cli.call import call_of, columns
+from cli.call import Call, call_of, columns
 from cli.reading import find_agreement, open_home
 from contracts.decision import MET
-from node.views.agreements import list_due, list_obligations
 from node.views.evidence import quarantine_lines
+from node.views.listing import (
+    DEFAULT_PAGE_ITEMS,
+    DUE,
+    MAX_PAGE_ITEMS,
+    OBLIGATIONS,
+    list_due,
+    list_obligations,
+    shown_of,
+)
 from node.views.values import Json
 
 
@@ -19,6 +28,13 @@ def due(
     agreement: Annotated[
         str | None, typer.Option("--agreement", metavar="A", help="Only of this agreement: hash or name.")
     ] = None,
+    start: Annotated[
+        int, typer.Option("--from", metavar="N", min=0, help="Place of the first to show, from 0.")
+    ] = 0,
+    limit: Annotated[
+        int,
+        typer.Option("--limit", metavar="N", min=1, max=MAX_PAGE_ITEMS, help="How many of each to show."),
+    ] = DEFAULT_PAGE_ITEMS,
 ) -> None:
     """Show what is due from whom to whom.
 
@@ -30,18 +46,36 @@ def due(
     """
     call = call_of(context)
     with open_home(call.home) as home:
-        dues = list_due(home.reader, home.state, home.book)
-        obligations = list_obligations(home.reader, home.state, home.book)
-        if agreement is not None:
-            wanted = find_agreement(home, agreement).hex()
-            dues = [item for item in dues if item["agreement"] == wanted]
-            obligations = [item for item in obligations if item["agreement"] == wanted]
+        if agreement is None:
+            pages = {
+                DUE: list_due(home.reader, home.state, home.book, start=start, limit=limit),
+                OBLIGATIONS: list_obligations(home.reader, home.state, home.book, start=start, limit=limit),
+            }
+            dues, obligations = (page[name] for name, page in pages.items())
+        else:
+            found = home.book.agreement(home.reader, home.state, find_agreement(home, agreement))
+            pages = {}
+            dues, obligations = (shown_of(home.state, found, name) for name in (DUE, OBLIGATIONS))
     told = sorted({origin for item in dues for origin in item["quarantined"]})
     between = [""] if dues and obligations else []
     lines = [*quarantine_lines(told), *due_lines(dues), *between, *obligation_lines(obligations)]
     call.answer([*dues, *obligations], lines)
-    if not dues and not obligations:
+    if not dues and not obligations and not start:
         call.tell("Nothing is due, as far as this home knows.")
+    tell_more(call, pages)
+
+
+def tell_more(call: Call, pages: Mapping[str, Json]) -> None:
+    """Say of each page of a list where it stands, unless it is the whole list."""
+    for name, page in pages.items():
+        shown = len(page[name])
+        if shown < page["total"]:
+            last = page["from"] + shown
+            which = (
+                f"{page['from'] + 1} to {last} of {page['total']}" if shown else f"none of {page['total']}"
+            )
+            more = f", go on with --from {last}" if page["next"] is not None else ""
+            call.tell(f"{name}: shown {which}{more}")
 
 
 def due_lines(dues: list[Json]) -> list[str]:

@@ -1,4 +1,4 @@
-"""`tally log`: the entries of a log, and a remark in one's own."""
+"""`tally log`: the entries of a log, and a memo in one's own."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def show(
 
 def add(
     context: typer.Context,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="The remark.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The memo.")],
     audience: Annotated[
         list[str] | None,
         typer.Option("--for", metavar="NAME", help="Only this organization may read it (repeat); else all."),
@@ -60,14 +60,14 @@ def add(
         typer.Option("--key", metavar="KEY", help="Idempotency key: under one key it is recorded once."),
     ] = None,
 ) -> None:
-    """Record a remark in the own log.
+    """Record a memo in the own log.
 
     \b
     tally log add "Scales of dock 2 calibrated"
     """
     call = call_of(context)
     if not text.strip():
-        raise UsageError("remark", found="nothing", expected="a text")
+        raise UsageError("memo", found="nothing", expected="a text")
     body: Json = {"text": text}
     if audience:
         body["audience"] = sorted(set(audience))

@@ -77,7 +77,7 @@ COMMANDS: Mapping[str, Entry] = {
             ),
             "correct": Entry(
                 "Correct the effects of a decision; those whom it disfavours sign.",
-                "cli.agree_life:correct",
+                "cli.correct:correct",
             ),
             "handover": Entry(
                 "Put another timekeeper in the place of a silent one.", "cli.agree_life:handover"
@@ -112,10 +112,10 @@ COMMANDS: Mapping[str, Entry] = {
         },
     ),
     "log": Entry(
-        "Show the entries of a log, or add a remark to one's own.",
+        "Show the entries of a log, or add a memo to one's own.",
         commands={
             "show": Entry("Show entries of a log, newest last.", "cli.log:show"),
-            "add": Entry("Record a remark in the own log.", "cli.log:add"),
+            "add": Entry("Record a memo in the own log.", "cli.log:add"),
         },
     ),
     "receipt": Entry("Write a file that proves offline that an entry is in a log.", "cli.receipt:receipt"),
@@ -161,11 +161,13 @@ COMMANDS: Mapping[str, Entry] = {
         "cli.recover:recover",
     ),
     "evidence": Entry(
-        "Show and hand out proof that somebody signed two histories.",
+        "Make, take in, show and hand out proof that somebody signed two histories.",
         commands={
             "list": Entry("List the evidence that this home holds.", "cli.evidence:listed"),
             "show": Entry("Show what one piece of evidence proves.", "cli.evidence:show"),
             "export": Entry("Write evidence as a folder that anybody can check.", "cli.evidence:export"),
+            "make": Entry("Make evidence out of two files that cannot both be true.", "cli.evidence:make"),
+            "add": Entry("Take in evidence that somebody handed over.", "cli.evidence:add"),
         },
     ),
     "doctor": Entry(

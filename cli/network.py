@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TextIO
@@ -294,12 +294,11 @@ def _private_file(path: Path) -> Iterator[TextIO]:
         raise UsageError(
             str(path), found=error.strerror or "cannot be written", expected="a place to write to"
         ) from error
-    try:
+    with ExitStack() as undo:
+        undo.callback(path.unlink, missing_ok=True)
         with path.open("w", encoding="utf-8") as file:
             yield file
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+        undo.pop_all()
 
 
 def next_steps(call: Call, act: str, then: str) -> str:

@@ -8,19 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from contracts.agreement import ENDED
 from ledger.errors import ConflictError, MalformedError, MissingError, TallyError, UsageError, short
 from ledger.log.kinds import NAME_PATTERN
 from ledger.trace.instants import parse_instant
 from node.home import open_reader
 from node.state import State, load_state
 from node.store.reader import Reader
-from node.views.agreements import waiting_for
+from node.store.standing import agreements_like
 from node.views.events import find_events
+from node.views.listing import CONFIRMATIONS, named_agreements, shown_of, waiting_confirmations
 from node.views.records import AgreementBook
 
 T = TypeVar("T")
 
 MIN_HASH_DIGITS = 6
+MAX_FITTING = 100
+"""How many agreements are looked for that fit what a person said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,16 +72,44 @@ def find_agreement(home: OpenHome, text: str) -> bytes:
         MissingError: this home knows no such agreement.
         ConflictError: several fit.
     """
-    known = home.reader.agreement_hashes()
-    found = [name for name in known if _begins(name, text)]
+    digits = text.lower()
+    found: list[bytes] = []
+    if MIN_HASH_DIGITS <= len(digits) <= 64 and _is_hex(digits):
+        found = agreements_like(home.reader, digits, MAX_FITTING)
     if not found:
-        found = [name for name in known if _contract_name(home, name) == text]
-    return _only(found, f"agreement {short(text)}", "the hash or the name of one: see `tally agree show`")
+        found = _of_name(home, text)
+    return _only(
+        found,
+        f"agreement {short(text)}",
+        "the hash or the name of one",
+        "see `tally agree show`; what a partner proposed just now may still be on its way",
+    )
+
+
+def _of_name(home: OpenHome, name: str) -> list[bytes]:
+    """The agreements of a name: where only one of them has not ended, as after a new version, that one.
+
+    Raises:
+        ConflictError: several have not ended.
+    """
+    found = named_agreements(home.reader, home.state, home.book, name, MAX_FITTING)
+    if len(found) < 2:
+        return found
+    shown = {each: home.book.agreement(home.reader, home.state, each) for each in found}
+    going = [each for each in found if shown[each].status != ENDED] or found
+    if len(going) > 1:
+        raise ConflictError(
+            f"agreement {short(name)}",
+            found=", ".join(f"{each.hex()[:16]} ({shown[each].status})" for each in going[:8]),
+            expected="one of them",
+            action="say the first digits of its hash",
+        )
+    return going
 
 
 def find_fact(home: OpenHome, text: str) -> tuple[bytes, bytes]:
     """The fact that a person means, after its agreement's hash: by its leaf hash, by the first digits of it,
-    or by `<agreement>:<name>` where only one of that name waits for this organization.
+    or by `<agreement>:<name>`: the one that waits for this organization, else the last that was stated.
 
     Raises:
         MissingError: this home knows no such fact.
@@ -85,20 +117,27 @@ def find_fact(home: OpenHome, text: str) -> tuple[bytes, bytes]:
     """
     agreement, colon, name = text.rpartition(":")
     if colon:
-        waiting = waiting_for(home.reader, home.state, home.book)["confirmations"]
-        wanted = find_agreement(home, agreement).hex()
+        about = find_agreement(home, agreement)
+        seen = home.book.agreement(home.reader, home.state, about)
         found = [
-            (bytes.fromhex(item["agreement"]), bytes.fromhex(item["fact"]))
-            for item in waiting
-            if (item["agreement"], item["fact_name"]) == (wanted, name)
+            (about, bytes.fromhex(item["fact"]))
+            for item in shown_of(home.state, seen, CONFIRMATIONS)
+            if item["fact_name"] == name
         ]
-        return _only(found, f"fact {short(text)}", "one that waits for us: see `tally status`")
-    found = []
-    for identity in home.reader.agreement_hashes():
+        found = found or [(about, fact.leaf_hash) for fact in seen.facts if fact.name == name][-1:]
+        return _only(
+            found, f"fact {short(text)}", "a fact that somebody has stated", "see `tally agree show`"
+        )
+    waiting = waiting_confirmations(home.reader, home.state, home.book)
+    found = [(about, fact) for about, fact in waiting if _begins(fact, text)]
+    # What waits is noted; any other fact is looked for in every agreement.
+    for identity in home.reader.agreement_hashes() if not found else ():
         with suppress(TallyError):  # one that is no contract has no facts
             facts = home.book.agreement(home.reader, home.state, identity).facts
             found += [(identity, fact.leaf_hash) for fact in facts if _begins(fact.leaf_hash, text)]
-    return _only(found, f"fact {short(text)}", "the hash of one: see `tally status` or `tally agree show`")
+    return _only(
+        found, f"fact {short(text)}", "the hash of one", "see `tally status`, or `tally agree show AGREEMENT`"
+    )
 
 
 def find_entry(home: OpenHome, text: str) -> tuple[str, int]:
@@ -129,13 +168,6 @@ def find_entry(home: OpenHome, text: str) -> tuple[str, int]:
     )
 
 
-def _contract_name(home: OpenHome, agreement: bytes) -> str:
-    try:
-        return home.book.agreement(home.reader, home.state, agreement).contract.document.name
-    except TallyError:  # its document is not here, or is no contract
-        return ""
-
-
 def _begins(name: bytes, text: str) -> bool:
     return len(text) >= MIN_HASH_DIGITS and name.hex().startswith(text.lower())
 
@@ -144,9 +176,9 @@ def _is_hex(text: str) -> bool:
     return set(text) <= set("0123456789abcdef")
 
 
-def _only(found: list[T], where: str, expected: str) -> T:
+def _only(found: list[T], where: str, expected: str, action: str) -> T:
     if not found:
-        raise MissingError(where, found="not here", expected=expected)
+        raise MissingError(where, found="not here", expected=expected, action=action)
     if len(found) > 1:
         raise ConflictError(
             where, found=f"{len(found)} that fit", expected="one", action="give more digits of the hash"

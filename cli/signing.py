@@ -1,4 +1,4 @@
-"""Signing at this machine: a person's key makes the signature, the node only records it.
+"""Signing at this machine: a person reads, says yes, and their key signs; the node only records it.
 
 The key never leaves this process; what goes to the node is the finished statement's body, nonce and
 signature. Which key: the one that --as names, else the only one in the home that the roster still grants.
@@ -10,8 +10,10 @@ import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cli.call import Call
+from cli.client import open_node
 from cli.reading import OpenHome
 from ledger.errors import ForbiddenError, MissingError
 from ledger.log.encoding import Value
@@ -73,7 +75,7 @@ def people_here(home: OpenHome) -> list[Person]:
     return found
 
 
-def sign_body(
+def _sign_body(
     call: Call, home: OpenHome, signer: Signer, kind: str, body: Mapping[str, Value]
 ) -> tuple[str, dict[str, object]]:
     """The request's idempotency key, and the nonce that belongs to it with the signature over the body."""
@@ -89,6 +91,38 @@ def sign_body(
             {"key": signature.key.hex(), "role": signature.role, "signature": signature.signature.hex()}
         ],
     }
+
+
+class Signed:
+    """A body that a person signed here, to be sent to the node; the home may be closed between the two."""
+
+    def __init__(
+        self, call: Call, home: OpenHome, signer: Signer, kind: str, body: Mapping[str, Value]
+    ) -> None:
+        self._call = call
+        self._key, self._signed = _sign_body(call, home, signer, kind, body)
+
+    def post(self, path: str, body: Mapping[str, object]) -> Any:
+        """Have the node record it."""
+        with open_node(self._call.home) as node:
+            return node.post(path, {**body, **self._signed}, key=self._key)
+
+
+def check_yes(call: Call, yes: bool, question: str) -> None:
+    """Check that the person at the terminal says yes, unless it was said with `--yes`.
+
+    Raises:
+        ForbiddenError: they say no.
+        UsageError: there is nobody to ask.
+    """
+    if not yes and not call.confirm(question):
+        raise ForbiddenError("signature", found="a no", expected="a yes", action="nothing to do")
+
+
+def tell_recorded(call: Call, answer: Mapping[str, Any], text: str) -> None:
+    """Answer with the entry that the node recorded, and say what comes of it."""
+    call.answer(answer, [f"entry {answer['seq']}  {answer['leaf']}"])
+    call.tell(text)
 
 
 def _as_signer(home: OpenHome, person: Person, roles: Collection[str]) -> Signer | None:

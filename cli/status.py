@@ -9,8 +9,13 @@ import typer
 
 from cli.call import Call, call_of, columns, plural, short_hash
 from cli.client import open_node, running_url
-from cli.reading import open_home
+from cli.explained import named
+from cli.reading import OpenHome, open_home
+from contracts.wishes import END
 from ledger.errors import UnavailableError
+from ledger.log.checkpoint import parse_checkpoint
+from ledger.log.note import parse_note, parse_vkey
+from node.store.witness_notes import read_outside
 from node.views.evidence import accused_line
 from node.views.status import show_status
 from node.views.values import Json, format_time
@@ -26,8 +31,8 @@ def status(context: typer.Context) -> None:
     tally status
     """
     call = call_of(context)
-    value = {"joined": True, **(_ask_node(call) or _read_home(call))}
-    value["wrong"] = list(_wrong(value))
+    value = _ask_node(call) or _read_home(call)
+    value["wrong"] = list(_wrong(call, value))
     call.answer(value, _lines(call, value))
 
 
@@ -36,19 +41,30 @@ def _ask_node(call: Call) -> Json | None:
     try:
         with open_node(call.home) as node:
             value: Json = node.get("/status")
-        return {"node": running_url(call.home), **value}
+            value |= {"joined": True, "node": running_url(call.home)}
     except UnavailableError:
         return None
+    return value
 
 
 def _read_home(call: Call) -> Json:
     with open_home(call.home) as home:
         value = show_status(home.reader, home.state, home.book)
         joined = home.state.organization in home.state.roster.members
-    return {"joined": joined, "node": None, **value, "blocks": {}, "actions": {}, "partners": []}
+        outside = list(_outside_notes(home))
+    live: Json = {"blocks": {}, "actions": {}, "partners": [], "outside": outside}
+    return {"joined": joined, "node": None, **value, **live}
 
 
-def _wrong(value: Json) -> Iterator[str]:
+def _outside_notes(home: OpenHome) -> Iterator[Json]:
+    """What outside witnesses cosigned last, as far as this home keeps it."""
+    for vkey, note in read_outside(home.reader.database).items():
+        head = parse_checkpoint(parse_note(note).text)
+        if head.origin == home.state.origin:
+            yield {"name": parse_vkey(vkey, "witness").name, "size": head.size, "error": None, "action": None}
+
+
+def _wrong(call: Call, value: Json) -> Iterator[str]:
     """What is wrong, in words."""
     if not value["joined"]:
         yield "this home has not joined its network yet"
@@ -64,6 +80,14 @@ def _wrong(value: Json) -> Iterator[str]:
             yield f"log {log['origin']} forked: nothing new of it is accepted (tally evidence list)"
     for name in value["discredited"]:
         yield f"{name} cosigned two histories of a log: its cosignatures count no more (tally evidence list)"
+    for item in value["waiting"]["disputed"]:
+        others, about = " and ".join(item["disputed_by"]), f"{named(item)} in {item['name']!r}"
+        look = call.command(f"agree show {short_hash(item['agreement'])} --why")
+        yield f"{others} recorded another decision of {about} than this home computes: {look}"
+    for witness in value["outside"]:
+        if witness["error"]:
+            action = f". To do: {witness['action']}" if witness["action"] else ""
+            yield f"the outside witness {witness['name']} did not cosign: {witness['error']}{action}"
     for partner in value["partners"]:
         if partner["agrees"] is False and not partner["quarantined"]:
             yield f"{partner['organization']} holds another copy of some log than we do"
@@ -86,6 +110,7 @@ def _lines(call: Call, value: Json) -> Iterator[str]:
     yield ""
     yield "Partners"
     yield from _partner_lines(call, value)
+    yield from _outside_lines(value)
     yield ""
     yield "Waits for you"
     yield from (f"  {line}" for line in _waiting(call, value["waiting"]) or ["nothing"])
@@ -116,10 +141,25 @@ def _partner_lines(call: Call, value: Json) -> list[str]:
     return columns(rows, indent="  ")
 
 
+def _outside_lines(value: Json) -> Iterator[str]:
+    """How far the outside witnesses that were asked have cosigned; nothing where none are."""
+    if value["outside"]:
+        yield ""
+        yield "Outside witnesses"
+        size = value["own"]["size"]
+        rows = [("name", "cosigned")]
+        rows += [
+            (each["name"], "all" if each["size"] >= size else f"{each['size']} of {size}")
+            for each in value["outside"]
+        ]
+        yield from columns(rows, indent="  ")
+
+
 def _partner_row(own: Json, copy: Json, live: Any) -> tuple[str, ...]:
     name = copy["organization"]
     if copy["ended_at"] is not None:
-        return f"{name}, ended", str(copy["size"]), str(copy["witnessed_size"]), "", "", ""
+        stands = "forked, settled" if copy["settled"] else ""
+        return f"{name}, ended", str(copy["size"]), str(copy["witnessed_size"]), "", stands, ""
     if live is None:
         there = "all" if name in own["cosigned"] else "not known"
         return name, str(copy["size"]), str(copy["witnessed_size"]), there, "not compared", "not running"
@@ -144,8 +184,37 @@ def _waiting(call: Call, waiting: Json) -> list[str]:
         + call.command(f"confirm {short_hash(item['fact'])}")
         for item in waiting["confirmations"]
     ]
+    lines += [_wish_line(call, item) for item in waiting["wishes"]]
     lines += [
-        f"for {item['timekeeper']} to count our {item['fact_name']!r} of {item['name']!r} (nothing to do)"
+        f"for {item['timekeeper']} to count our {_stated(item)} of {item['name']!r} (nothing to do)"
         for item in waiting["not_counted"]
     ]
-    return lines
+    more = sum(waiting["total"].values()) - sum(len(waiting[name]) for name in waiting["total"])
+    return [*lines, f"and {more} more"] if more else lines
+
+
+def _wish_line(call: Call, item: Json) -> str:
+    by, why = " and ".join(item["by"]), f" ({item['text']})" if item["text"] else ""
+    short = short_hash(item["agreement"])
+    if item["sort"] == END:
+        act, how = "would end", f"agree terminate {short}"
+    else:
+        act, how = "would correct a decision of", f"agree correct {short} {short_hash(item['decision'])}"
+        how += f" --same {item['by'][0]}"
+    return f"{by} {act} {item['name']!r}{why}; to look at it and agree:  {call.command(how)}"
+
+
+def _stated(item: Json) -> str:
+    """A statement that was not counted, in words."""
+    return repr(item["fact_name"]) if item["fact_name"] else _KINDS[item["kind"]]
+
+
+_KINDS = {
+    "agreement.decline": "refusal",
+    "agreement.sign": "signature",
+    "agreement.terminate": "wish to end it",
+    "agreement.withdraw": "withdrawal",
+    "confirm": "confirmation",
+    "correction": "correction",
+    "timekeeper.replace": "wish for another timekeeper",
+}

@@ -97,7 +97,7 @@ def _draft(
         nonce=nonce,
     )
     indexed = Indexed(nonce=nonce, event=index_event(view, document))
-    draft = make_draft(statement, replayable=options.idempotency_key is not None, indexed=indexed)
+    draft = make_draft(statement, indexed=indexed)
     return draft, view.event_id or format_ni(digest)
 
 

@@ -11,22 +11,23 @@ from dataclasses import dataclass, field
 
 from ledger.errors import ConflictError
 from ledger.log.intake import Copy
-from ledger.log.statement import Statement, format_statement, parse_statement
+from ledger.log.statement import Statement, format_statement, is_client_nonce, parse_statement
 from node.store.indexing import Indexed, index_statement
 from node.store.reader import Reader, prefix_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A statement with its payload and what the indexes will hold of it.
-
-    `replayable`: its nonce came from outside, so that it may have been recorded before.
-    """
+    """A statement with its payload and what the indexes will hold of it."""
 
     statement: Statement
     payload: bytes
     indexed: Indexed
-    replayable: bool = False
+
+    @property
+    def may_come_again(self) -> bool:
+        """Whether a client chose its nonce, so that it may have been recorded before."""
+        return is_client_nonce(self.statement.nonce)
 
     @property
     def identity(self) -> bytes | None:
@@ -46,7 +47,7 @@ class Recorded:
     leaf: bytes = b""
 
 
-def make_draft(statement: Statement, *, replayable: bool = False, indexed: Indexed | None = None) -> Draft:
+def make_draft(statement: Statement, *, indexed: Indexed | None = None) -> Draft:
     """A draft of a statement; `indexed` where the caller has worked it out already.
 
     Raises:
@@ -56,7 +57,6 @@ def make_draft(statement: Statement, *, replayable: bool = False, indexed: Index
         statement=statement,
         payload=format_statement(statement),
         indexed=indexed or index_statement(statement),
-        replayable=replayable,
     )
 
 
@@ -114,7 +114,7 @@ def take_drafts(
             seq = fresh.find(draft)
         if seq is None:
             seq = find_recorded(reader, own.origin, draft, events=events)
-        if seq is None and draft.replayable:
+        if seq is None and draft.may_come_again:
             _check_not_lacking(own.origin, draft, lacking)
         places.append((base + len(taken.drafts) if seq is None else seq, seq is None))
         if seq is None:
@@ -131,7 +131,7 @@ def find_recorded(reader: Reader, origin: str, draft: Draft, *, events: Set[int]
     Raises:
         ConflictError: its nonce was used for another statement.
     """
-    if draft.replayable:
+    if draft.may_come_again:
         for seq in reader.own_nonces(draft.statement.nonce):
             found = reader.payload(origin, seq)
             recorded = None if found is None else parse_statement(found[1], f"{origin} entry {seq}")

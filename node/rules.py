@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from contracts.document import agreement_hash
+from contracts.outside import network_outside
 from contracts.records import Record
 from contracts.signing import check_reach
-from contracts.statements import check_proposal, check_statement
+from contracts.statements import check_proposal, check_statement, check_vote
 from ledger.errors import ConflictError, ForbiddenError, InvalidError, MissingError, short
 from ledger.log.signature import check_public_key
 from ledger.log.statement import Statement
@@ -109,6 +110,10 @@ def _check_not_ended(state: State, statement: Statement) -> None:
         )
 
 
+def _check_new_timekeeper(state: State, statement: Statement) -> None:
+    _check_members(state, (statement.text("timekeeper"),), f"new {statement.kind} timekeeper")
+
+
 def _check_rotation(state: State, statement: Statement) -> None:
     check_rotation(state.origin, state.roster.log(state.origin).keys, statement)
 
@@ -117,10 +122,16 @@ def _check_rotation(state: State, statement: Statement) -> None:
 
 
 def _check_agreement(state: State, reader: Reader, statement: Statement, book: AgreementBook) -> None:
-    """A statement about an agreement that is known here."""
-    record = _record(state, statement)
-    with book.replay(reader, state, statement.data("agreement")) as replay:
-        check_statement(replay, record)
+    """A statement about an agreement whose document is here; a vote on a timekeeper also where it is not."""
+    record, agreement = _record(state, statement), statement.data("agreement")
+    try:
+        with book.replay(reader, state, agreement) as replay:
+            check_statement(replay, record)
+    except MissingError:
+        if statement.kind != "timekeeper.replace":
+            raise
+        known = book.statements(reader, state, agreement)
+        check_vote(record, known, network_outside(state.roster))
     for leaf in statement.hashes("cites") if statement.kind == "fact" else ():
         _check_cited(reader, leaf)
 
@@ -195,6 +206,7 @@ _RULES: Mapping[str, Callable[[State, Statement], None]] = {
     "network.invite": _check_founder,
     "person.grant": _check_grant,
     "person.revoke": _check_revocation,
+    "timekeeper.replace": _check_new_timekeeper,
 }
 
 _ABOUT_AGREEMENTS = frozenset(

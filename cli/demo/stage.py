@@ -30,9 +30,9 @@ T = TypeVar("T")
 
 MARKER = "demo.json"
 PASSPHRASE = "demo"
-COMMAND_TIMEOUT_S = 60
-WAIT_S = 30
-STOP_S = 15
+COMMAND_TIMEOUT_S = 120
+WAIT_S = 90
+STOP_S = 30
 LOG_LINES = 12
 
 

@@ -17,7 +17,8 @@ from cli.exits import NO
 from cli.reading import OpenHome, find_agreement
 from ledger.errors import InvalidError
 from node.home import DATABASE
-from node.views.agreements import list_agreements, list_due, show_agreement
+from node.views.agreements import show_agreement
+from node.views.listing import AGREEMENTS, DUE, list_agreements, list_due
 
 PAPERS: Sequence[Papers] = (
     goods.harvest(),
@@ -246,11 +247,13 @@ def _check(holds: bool, stage: Stage, what: str) -> None:
 
 
 def _agreements(home: OpenHome) -> list[str]:
-    return [item["agreement"] for item in list_agreements(home.reader, home.state, home.book)]
+    page = list_agreements(home.reader, home.state, home.book)
+    return [item["agreement"] for item in page[AGREEMENTS]]
 
 
 def _in_force(home: OpenHome) -> bool:
-    return [item["status"] for item in list_agreements(home.reader, home.state, home.book)] == ["in force"]
+    page = list_agreements(home.reader, home.state, home.book)
+    return [item["status"] for item in page[AGREEMENTS]] == ["in force"]
 
 
 def _facts(home: OpenHome) -> list[str]:
@@ -260,7 +263,7 @@ def _facts(home: OpenHome) -> list[str]:
 
 
 def _dues(home: OpenHome) -> list[str]:
-    dues = list_due(home.reader, home.state, home.book)
+    dues = list_due(home.reader, home.state, home.book)[DUE]
     return ["final" if due["final"] else "provisional" for due in dues]
 
 

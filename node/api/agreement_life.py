@@ -47,7 +47,10 @@ class CorrectionForm(SignedForm):
 
 
 class HandoverForm(SignedForm):
-    """Who is to keep the time from now on, and the last witnessed head of the log of the one before."""
+    """Who is to keep the time from now on, and the last witnessed head of the log of the one before.
+
+    Any member may say so, also of an agreement whose document it does not hold.
+    """
 
     head: str = Field(max_length=64 * 1024, description="A signed note of the timekeeper's log")
     term: int = Field(ge=1, le=2**31)

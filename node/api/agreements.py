@@ -41,15 +41,22 @@ from node.drafts import Draft, Recorded, make_draft
 from node.node import Node
 from node.views.agreements import (
     explain_agreement,
+    show_agreement,
+)
+from node.views.listing import (
+    DEFAULT_PAGE_ITEMS,
+    MAX_PAGE_ITEMS,
     list_agreements,
     list_due,
     list_obligations,
-    show_agreement,
 )
 from node.views.values import format_time, read_hash
 
 YAML = "application/yaml"
 ALL_MEMBERS = "members"
+
+Start = Annotated[int, Query(alias="from", ge=0, le=2**53, description="First place to show.")]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_ITEMS, description="How many to show.")]
 
 _YAML_SCHEMA = {"type": "string", "description": "A contract, see docs/contract-language.md"}
 
@@ -101,9 +108,9 @@ def router(node: Node) -> APIRouter:
 
 
 def _add_reads(routes: APIRouter, node: Node) -> None:
-    @routes.get("/agreements", summary="Every agreement that is known here", responses=answers("A list"))
-    def get_agreements() -> Response:
-        return answer({"agreements": list_agreements(node.reader, node.state, node.book)})
+    @routes.get("/agreements", summary="Every agreement that is known here", responses=answers("A page"))
+    def get_agreements(start: Start = 0, limit: Limit = DEFAULT_PAGE_ITEMS) -> Response:
+        return answer(list_agreements(node.reader, node.state, node.book, start=start, limit=limit))
 
     @routes.get(
         "/agreements/{agreement}", summary="All that is known of one", responses=answers("The agreement")
@@ -126,15 +133,17 @@ def _add_reads(routes: APIRouter, node: Node) -> None:
     @routes.get("/due", summary="Amounts due, from whom to whom and why", responses=answers("A list"))
     def get_due(
         organization: Annotated[str | None, Query(description="Only what this one owes or gets.")] = None,
+        start: Start = 0,
+        limit: Limit = DEFAULT_PAGE_ITEMS,
     ) -> Response:
-        due = list_due(node.reader, node.state, node.book)
-        if organization is not None:
-            due = [amount for amount in due if organization in (amount["from"], amount["to"])]
-        return answer({"due": due})
+        page = list_due(
+            node.reader, node.state, node.book, start=start, limit=limit, organization=organization
+        )
+        return answer(page)
 
     @routes.get("/obligations", summary="Obligations that are open", responses=answers("A list"))
-    def get_obligations() -> Response:
-        return answer({"obligations": list_obligations(node.reader, node.state, node.book)})
+    def get_obligations(start: Start = 0, limit: Limit = DEFAULT_PAGE_ITEMS) -> Response:
+        return answer(list_obligations(node.reader, node.state, node.book, start=start, limit=limit))
 
 
 def _add_writes(routes: APIRouter, desk: _Desk) -> None:
@@ -249,7 +258,7 @@ class _Desk:
             nonce=nonce,
             signatures=_signatures(form.signatures),
         )
-        return tell_recorded(self._node, self._record(make_draft(statement, replayable=True)))
+        return tell_recorded(self._node, self._record(make_draft(statement)))
 
     def state_fact(self, form: FactForm, key: str | None) -> Response:
         about = read_hash(form.agreement, "body agreement")

@@ -32,12 +32,14 @@ def create_app(
     *,
     routers: Sequence[APIRouter] = (),
     partners: Callable[[], Any] = list,
+    outside: Callable[[], Any] = list,
     token: str | None = None,
 ) -> FastAPI:
     """The application that serves a node.
 
-    `routers` are those of the exchange between nodes and of C2SP clients; `partners` tells `/status` how
-    the exchange with each partner stands; `token` is the operator's, else the one in the home.
+    `routers` are those of the exchange between nodes and of C2SP clients; `partners` and `outside` tell
+    `/status` how it stands with each partner and each outside witness; `token` is the operator's, else the
+    one in the home.
     """
     app = FastAPI(
         title="Tallystick node",
@@ -52,7 +54,7 @@ def create_app(
     own = (record, capture, agreements, members, log, trace)
     for module in own:
         app.include_router(module.router(node))
-    app.include_router(status.router(node, partners))
+    app.include_router(status.router(node, partners, outside))
     app.include_router(docs.router())
     for router in routers:
         app.include_router(router)

@@ -83,6 +83,13 @@ def router(node: Node) -> APIRouter:
         shown = [show_event(node.state, event) for event in found]
         return answer(_job(capture_id) | {"events": shown})
 
+    _serve_events(routes, node)
+    return routes
+
+
+def _serve_events(routes: APIRouter, node: Node) -> None:
+    """Single events, and queries."""
+
     @routes.post(
         "/events",
         summary="Capture a single event",
@@ -127,8 +134,6 @@ def router(node: Node) -> APIRouter:
         if found[1:]:
             headers["tallystick-also"] = " ".join(other.leaf.hex() for other in found[1:10])
         return Response(found[0].text.encode(), media_type=JSON, headers=headers)
-
-    return routes
 
 
 def _told(node: Node, document: CapturedDocument, recorded: list[Recorded]) -> Json:

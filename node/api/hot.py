@@ -1,6 +1,6 @@
 """Paths that must be quick, answered before the framework looks for a route.
 
-The framework's own way to a handler costs more than everything that is done for a remark. So the handlers
+The framework's own way to a handler costs more than everything that is done for a memo. So the handlers
 of hot paths are called at once; they are registered as routes as well, for the description and for tests.
 """
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 from fastapi import APIRouter, Request
 from pydantic import Field
@@ -37,6 +39,9 @@ class PersonForm(Form):
 
 
 FORMS = (InvitationForm, PersonForm)
+
+RecordAlone: TypeAlias = Callable[[Draft], Awaitable[Recorded]]
+"""Records a draft while nobody else records one under the same rule."""
 
 
 def router(node: Node) -> APIRouter:
@@ -76,6 +81,13 @@ def router(node: Node) -> APIRouter:
             node, recorded, {"organization": form.organization, "invitation": text, "words": words}
         )
 
+    _serve_people(routes, node, record_alone)
+    return routes
+
+
+def _serve_people(routes: APIRouter, node: Node, record_alone: RecordAlone) -> None:
+    """Grants and revocations."""
+
     @routes.post(
         "/people",
         summary="Grant a person or device roles",
@@ -105,8 +117,6 @@ def router(node: Node) -> APIRouter:
         draft = node.draft("person.revoke", body, idempotency_key=idempotency_key(request))
         return tell_recorded(node, await record_alone(draft))
 
-    return routes
-
 
 def _invitation(node: Node, organization: str, key: str | None) -> InvitationFile:
     """What the file will say. Under an `Idempotency-Key` the secret is the same each time."""
@@ -123,10 +133,13 @@ def _invitation(node: Node, organization: str, key: str | None) -> InvitationFil
     else:
         message = f"tallystick invitation secret\n{organization}\n{key}".encode()
         secret = hmac.digest(node.keys.node.seed, message, hashlib.sha256)
+    roster = node.state.roster
+    own = roster.member(node.state.organization).keys.node
     return InvitationFile(
-        founding=format_founding(node.state.roster.founding),
+        founding=format_founding(roster.founding),
         inviter=node.state.organization,
         organization=organization,
         address=address,
         secret=secret,
+        node=None if own == roster.founding.keys.node else own,
     )

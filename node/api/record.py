@@ -13,7 +13,7 @@ from node.node import Node
 
 
 class MemoForm(Form):
-    """A remark; for all members unless `audience` names some."""
+    """A memo; for all members unless `audience` names some."""
 
     text: str = Field(examples=["stock-take done"])
     audience: list[str] | None = None
@@ -27,9 +27,9 @@ def router(node: Node) -> APIRouter:
     routes = APIRouter(tags=["record"])
     routes.post(
         "/memos",
-        summary="Record a remark",
+        summary="Record a memo",
         openapi_extra=takes(MemoForm),
-        responses=answers("Where the remark stands", 201, 200),
+        responses=answers("Where the memo stands", 201, 200),
         status_code=201,
     )(memo_handler(node))
     return routes

@@ -17,8 +17,11 @@ from node.node import Node
 from node.views.status import show_status
 
 
-def router(node: Node, partners: Callable[[], Any]) -> APIRouter:
-    """The paths of this module; `partners` tells how the exchange with each partner stands."""
+def router(node: Node, partners: Callable[[], Any], outside: Callable[[], Any]) -> APIRouter:
+    """The paths of this module.
+
+    `partners` tells how the exchange with each partner stands, `outside` how far outside witnesses cosigned.
+    """
     routes = APIRouter(tags=["status"])
 
     @routes.get("/health", summary="Whether the node can do its work", responses=answers("It can"))
@@ -32,7 +35,8 @@ def router(node: Node, partners: Callable[[], Any]) -> APIRouter:
         blocks = {name: str(error) for name, error in blocked.items()}
         actions = {name: error.action for name, error in blocked.items() if error.action}
         shown = show_status(node.reader, node.state, node.book)
-        return answer(shown | {"blocks": blocks, "actions": actions, "partners": partners()})
+        live = {"partners": partners(), "outside": outside()}
+        return answer(shown | live | {"blocks": blocks, "actions": actions})
 
     @routes.get(
         "/metrics",

@@ -67,19 +67,34 @@ class Tally:
             os.environ.update(before)
         return Done(code=code, out=_written(out), err=_written(err))
 
-    def process(self, *arguments: str, **environ: str) -> Done:
+    def process(self, *arguments: str, seconds: float = TIMEOUT_S, **environ: str) -> Done:
         """Call it in a process of its own, as people do."""
-        done = subprocess.run(
+        with self.begun(*arguments, **environ) as process:
+            out, err = process.communicate(timeout=seconds)
+        encoding = environ.get("PYTHONIOENCODING", "utf-8")
+        return Done(code=process.returncode, out=out.decode(encoding), err=err.decode(encoding))
+
+    @contextlib.contextmanager
+    def begun(self, *arguments: str, **environ: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A call in a process of its own that is going on. One that has not ended in time is asked to, so
+        that what it started ends as well."""
+        with subprocess.Popen(
             [*TALLY, *arguments],
             cwd=self.folder,
             env={**self.environ, **environ},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-        encoding = environ.get("PYTHONIOENCODING", "utf-8")
-        return Done(code=done.returncode, out=done.stdout.decode(encoding), err=done.stderr.decode(encoding))
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.terminate()
+                    try:
+                        process.communicate(timeout=TIMEOUT_S)
+                    except subprocess.TimeoutExpired:
+                        process.kill()
 
     def found(self, name: str) -> Path:
         """A home of a founder whose keys are sealed cheaply."""
@@ -126,10 +141,13 @@ class Tally:
         """Stop a node with SIGTERM; gives its exit code."""
         process = self.nodes.pop(name)
         process.send_signal(signal.SIGTERM)
-        code = process.wait(TIMEOUT_S)
-        if process.stdout is not None:
-            process.stdout.close()
-        return code
+        try:
+            return process.wait(TIMEOUT_S)
+        finally:
+            process.kill()  # one that has ended takes no notice
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
 
     @staticmethod
     def until(holds: Callable[[], object], seconds: float = 20) -> None:

@@ -86,6 +86,7 @@ def test_prose_and_values_are_shown_before_signing(proposed: Any) -> None:
     done = proposed("--home", "finca", "agree", "sign", "sale", "--party", "seller")
     assert "finca, brokered by finca, sells to roast at 6.20 EUR a kilogram." in done.err
     assert done.code == 2  # nobody to ask
+    assert "--yes" in done.err
 
 
 def test_a_no_signs_nothing(proposed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,3 +176,14 @@ def test_a_partner_in_the_status_says_how_far_both_are(in_force: Any) -> None:
     done = in_force(*FINCA, "status")
     assert "Partners" in done.out
     assert "agree" in done.out
+
+
+def test_a_deadline_that_is_over_is_told_to_who_proposes_and_who_signs(firms: Any) -> None:
+    past = "deadlines: {window: {at: close}}\nparams:\n  close: {instant: '2020-01-01T00:00:00Z'}\n"
+    text = CONTRACT.replace("params:\n", past).replace("name: sale", "name: stale")
+    text = text.replace("fields: {kilograms", "before: window, fields: {kilograms")
+    (firms.folder / "stale.yaml").write_text(text)
+    told = "the deadline 'window', 2020-01-01 00:00:00 UTC, is over"
+    assert told in firms(*FINCA, "agree", "propose", "stale.yaml").err
+    assert told in firms(*FINCA, "agree", "sign", "stale", "--party", "seller", "--yes").err
+    assert firms(*FINCA, "agree", "withdraw", "stale").code == 0

@@ -116,3 +116,29 @@ def test_an_agreement_is_shown_with_its_standing_and_explained_as_agree_show_doe
     explained = running("--home", "finca", "contract", "explain", "own").out
     assert "waits for  f: not stated; finca (a) may state it" in explained
     assert explained in running("--home", "finca", "agree", "show", "own", "--why").out
+
+
+def test_check_tells_faults_of_form_with_all_others(late: Any) -> None:
+    (late.folder / "faults.yaml").write_text(
+        BROKEN.replace("by: [a]", "by: [a], mux: 2").replace("c]", "c], on: 1")
+    )
+    done = late("contract", "check", "faults.yaml", "--json")
+    value = json.loads(done.out)
+    assert (done.code, value["name"], value["agreement"], value["cost"]) == (1, None, None, None)
+    assert [(problem["found"], problem["action"]) for problem in value["errors"]] == [
+        ("the key 'mux'", "write max"),
+        ("the key 'on'", "remove or rename it"),
+        ("the name 'g'", "define g under params or lets"),
+        ("the role 'c'", "add it under parties or correct it"),
+    ]
+
+
+def test_explain_says_what_can_no_longer_be_and_what_stands(late: Any) -> None:
+    item = (
+        'story:\n  - {correct: penalty, amount: 63.00 USD, text: ours, counted: "2019-02-20T00:00:00Z"}\n  - '
+    )
+    (late.folder / "story.yaml").write_text(STORY.replace("story: [", item).replace("}]", "}"))
+    told = late("contract", "explain", "late.yaml", "--scenario", "story.yaml").out
+    assert "  stands    corrected by bolt, 2019-02-20 00:00:00 UTC: “ours”" in told
+    assert "  stands    acme (seller) owes bolt (buyer) 63.00 USD" in told
+    assert "  can no longer fire: nothing that may still come makes this hold: “late” is 0" in told

@@ -99,7 +99,7 @@ def examples(page: Path) -> list[Example]:
 def write_files(page: Path, folder: Path) -> None:
     (folder / "harvest.json").write_text(goods.harvest().text(), encoding="utf-8")
     for name, text in re.findall(
-        r"^```yaml\n# (\S+)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S
+        r"^```(?:yaml|json|text)\n# (\S+)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S
     ):
         (folder / name).write_text(text, encoding="utf-8")
 

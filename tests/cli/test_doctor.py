@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +19,7 @@ from node.lock import lock_home
 from node.place import Here, Mark, Place
 from node.store.place_record import read_place
 from node.store.schema import connect
+from tests.attacks import small_home
 
 HELPERS = Path(__file__).resolve().parents[1] / "attacks" / "small_home.py"
 
@@ -28,13 +27,7 @@ HELPERS = Path(__file__).resolve().parents[1] / "attacks" / "small_home.py"
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with everything in it."""
-    spec = importlib.util.spec_from_file_location("small_home", HELPERS)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["small_home"] = module
-    spec.loader.exec_module(module)
-    return Path(module.make_small_home(tmp_path_factory.mktemp("pristine")))
+    return Path(small_home.make_small_home(tmp_path_factory.mktemp("pristine")))
 
 
 @pytest.fixture
@@ -69,9 +62,7 @@ def test_evidence_that_is_recorded_is_said_and_is_no_fault_of_the_home(
     @contextmanager
     def forked(path: Path) -> Iterator[OpenHome]:
         with open_home(path) as opened:
-            yield replace(
-                opened, state=replace(opened.state, quarantined=frozenset({"bolt/0123456789abcdef"}))
-            )
+            yield replace(opened, state=replace(opened.state, accused=frozenset({"bolt/0123456789abcdef"})))
 
     monkeypatch.setattr("cli.doctor.open_home", forked)
     again, checks = visit(capsys, home)

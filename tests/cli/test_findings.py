@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import shutil
 import sqlite3
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,30 +20,16 @@ from ledger.log.checkpoint import Checkpoint, cosign, seal_checkpoint
 from ledger.log.note import add_signatures
 from ledger.log.statement import PersonSignature
 from ledger.members.reopening import Reopening, seal_opening
+from tests.attacks import pieces as made
+from tests.attacks import small_home
+from tests.ledger.audit import small_logs
+from tests.ledger.audit.conftest import _make_log as make_log
 
-TESTS = Path(__file__).resolve().parents[1]
-
-
-def load(path: Path) -> Any:
-    """A module of helpers, since test folders are no packages."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-small_logs = load(TESTS / "ledger" / "audit" / "small_logs.py")
-made = small_logs.load_pieces()
-make_log: Callable[..., Any] = load(TESTS / "ledger" / "audit" / "conftest.py")._make_log
 NOW_MS = small_logs.NOW_MS
 
 
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    small_home = load(TESTS / "attacks" / "small_home.py")
     return Path(small_home.make_small_home(tmp_path_factory.mktemp("pristine")))
 
 
@@ -177,7 +161,7 @@ def test_every_code_has_an_example() -> None:
     """Those that are not above are made by the tests of what they are about, which name them."""
     elsewhere = "".join(
         path.read_text(encoding="utf-8")
-        for path in TESTS.rglob("test_*.py")
+        for path in Path(__file__).resolve().parents[1].rglob("test_*.py")
         if path.name not in ("test_findings.py", "test_report_page.py")
     )
     lacking = [code for code in CODES if code not in {*IN_A_HOME, *IN_LOGS} and f'"{code}"' not in elsewhere]

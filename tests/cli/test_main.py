@@ -106,7 +106,7 @@ def test_a_fault_of_our_own_is_70_and_one_line_that_names_the_file(
     tally: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tally.found("finca")
-    monkeypatch.setattr("cli.due.list_due", lambda *_: 1 // 0)
+    monkeypatch.setattr("cli.due.list_due", lambda *_, **__: 1 // 0)
     done = tally("--home", "finca", "due", "--json")
     assert done.code == 70
     assert done.value["error"]["code"] == "fault"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 import sqlite3
-import sys
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +25,7 @@ from node.home import open_reader
 from node.state import load_state
 from node.store.reader import Reader
 from node.views.receipts import make_receipt
+from tests.attacks import small_home
 
 HELPERS = Path(__file__).resolve().parents[1] / "attacks" / "small_home.py"
 
@@ -34,13 +33,7 @@ HELPERS = Path(__file__).resolve().parents[1] / "attacks" / "small_home.py"
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with everything in it."""
-    spec = importlib.util.spec_from_file_location("small_home", HELPERS)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["small_home"] = module
-    spec.loader.exec_module(module)
-    return Path(module.make_small_home(tmp_path_factory.mktemp("pristine")))
+    return Path(small_home.make_small_home(tmp_path_factory.mktemp("pristine")))
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from node.node import Node
 from node.sync.batching import make_batch
 from node.sync.joining import Joining, store_join_answer
 from node.sync.storing import store_batch, store_note
-from node.sync.wire import JoinRequest
+from node.sync.wire import JoinAnswer, JoinRequest
 from node.world import World
 
 PASSPHRASE = b"correct horse"
@@ -134,8 +134,10 @@ class Network:
     """Several firms in one process, whose nodes exchange only when the test says so."""
 
     def __init__(self, folder: Path, world: World) -> None:
-        self._folder = folder
-        self._world = world
+        self.folder = folder
+        self.world = world
+        self.founder = ""
+        self._secrets: dict[str, bytes] = {}
         self.firms: dict[str, Firm] = {}
 
     def __getitem__(self, name: str) -> Firm:
@@ -143,24 +145,30 @@ class Network:
 
     def found(self, name: str) -> Firm:
         """The first firm, with a new network."""
-        found_home(self._folder / name, self._new(name), network="coffee")
+        found_home(self.folder / name, self._new(name), network="coffee")
+        self.founder = name
         return self._open(name)
 
     def join(self, name: str) -> Firm:
         """One more firm, invited and admitted by the first."""
-        founder = next(iter(self.firms.values())).node
+        founder = self.firms[self.founder].node
         secret = os.urandom(32)
         invitation = founder.draft("network.invite", {"organization": name, "secret": secret_hash(secret)})
         founder.record([invitation]).result(20)
         founding = founder.reader.record(founder.state.origin, 0).statement
         assert founding is not None
-        newcomer_home(self._folder / name, self._new(name), founding.data("founding"))
+        newcomer_home(self.folder / name, self._new(name), founding.data("founding"))
         firm = self._open(name)
-        batch = make_batch(firm.node, firm.node.state.origin, 0, 2**20, founder.state.organization)
-        answer = Joining(founder).join(JoinRequest(batch=batch, secret=secret))
-        store_join_answer(firm.node, answer)
+        self._secrets[name] = secret
+        store_join_answer(firm.node, self.ask_to_join(name))
         self.share()
         return firm
+
+    def ask_to_join(self, name: str) -> JoinAnswer:
+        """What the founder answers to a newcomer's join, also when it comes again."""
+        node, founder = self.firms[name].node, self.firms[self.founder].node
+        batch = make_batch(node, node.state.origin, 0, 2**20, self.founder)
+        return Joining(founder).join(JoinRequest(batch=batch, secret=self._secrets[name]))
 
     def share(self, *names: str) -> None:
         """Everyone (or only these) tells everyone its log and gets the cosignatures back."""
@@ -187,9 +195,10 @@ class Network:
                 return
         raise AssertionError("the network does not come to rest")
 
-    def restart(self, name: str) -> Firm:
-        """Close a firm's node and open it again."""
+    def restart(self, name: str, meanwhile: Callable[[Path], None] = lambda home: None) -> Firm:
+        """Close a firm's node and open it again; in between something may be done to its home."""
         self.firms.pop(name).node.stop()
+        meanwhile(self.folder / name)
         return self._open(name)
 
     def close(self) -> None:
@@ -209,14 +218,14 @@ class Network:
             title=name.title(),
             person="ana",
             passphrase=PASSPHRASE,
-            world=self._world,
+            world=self.world,
             cost=MIN_COST,
-            state_folder=self._folder / "state",
+            state_folder=self.folder / "state",
         )
 
     def _open(self, name: str) -> Firm:
-        home = self._folder / name
-        node = Node(home=home, settings=Settings(), passphrase=PASSPHRASE, world=self._world)
+        home = self.folder / name
+        node = Node(home=home, settings=Settings(), passphrase=PASSPHRASE, world=self.world)
         node.start()
         seed = read_key(home / PEOPLE / "ana.key", PASSPHRASE).seed
         firm = Firm(node, Clerk(node), seed)

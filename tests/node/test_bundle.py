@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -29,6 +26,7 @@ from node.bundle_file import SparseLog, new_bundle, read_bundle
 from node.bundle_import import Imported, import_bundle
 from node.place import Judgement
 from node.world import real_world
+from tests.attacks import small_home as small
 
 ITEM = "urn:epc:id:sgtin:0614141.107346.2017"
 FOR_ACME = b"for acme alone"
@@ -36,19 +34,7 @@ FOR_ALL = b"last, not cosigned yet"
 
 
 @pytest.fixture(scope="module")
-def small() -> ModuleType:
-    path = Path(__file__).resolve().parents[1] / "attacks" / "small_home.py"
-    spec = importlib.util.spec_from_file_location("small_home", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def home(small: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The home of acme, with bolt's log beside its own."""
     return Path(small.make_small_home(tmp_path_factory.mktemp("bundles")))
 
@@ -162,9 +148,7 @@ def test_what_only_others_may_know_is_not_in_a_bundle_for_a_member(export: Expor
     assert FOR_ALL in path.read_bytes()
 
 
-def test_a_member_who_is_in_no_audience_gets_nothing_that_is_for_some(
-    small: ModuleType, tmp_path: Path
-) -> None:
+def test_a_member_who_is_in_no_audience_gets_nothing_that_is_for_some(tmp_path: Path) -> None:
     """Bolt's home, exported for acme: what bolt keeps for itself is not among the file's bytes."""
     small.make_small_home(tmp_path)
     out = tmp_path / "bolt.bundle"
@@ -306,16 +290,14 @@ def test_a_home_that_is_there_is_not_imported_over(export: Export, home: Path) -
         import_from(path, home)
 
 
-def test_a_home_without_keys_never_writes(export: Export, tmp_path: Path, small: ModuleType) -> None:
+def test_a_home_without_keys_never_writes(export: Export, tmp_path: Path) -> None:
     path, _ = export(whole_network)
     import_from(path, tmp_path / "made")
     with pytest.raises(TallyError, match="no keys"):
         small.open_node(tmp_path / "made", real_world())
 
 
-def test_a_home_with_keys_is_judged_restored(
-    export: Export, home: Path, tmp_path: Path, small: ModuleType
-) -> None:
+def test_a_home_with_keys_is_judged_restored(export: Export, home: Path, tmp_path: Path) -> None:
     path, _ = export(whole_network)
     made = import_from(path, tmp_path / "made", home / "keys")
     assert made.keys == ("log", "witness", "node", "recovery")
@@ -337,7 +319,7 @@ def test_keys_of_a_member_make_its_home_though_another_exported(
     assert made.origin.startswith("bolt/")
 
 
-def test_keys_of_nobody_in_the_bundle_are_refused(export: Export, tmp_path: Path, small: ModuleType) -> None:
+def test_keys_of_nobody_in_the_bundle_are_refused(export: Export, tmp_path: Path) -> None:
     path, _ = export(whole_network)
     other = small.make_small_home(tmp_path / "other")
     with pytest.raises(InvalidError):

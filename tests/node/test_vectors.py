@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ from ledger.errors import TallyError
 from node.keyfiles import open_key
 from node.signing import check_request
 from node.sync import wire
+from tests.vectors.node import make
 
 FOLDER = Path(__file__).resolve().parents[1] / "vectors" / "node"
 NAMES = ["identities.json", "keys.json", "messages.json", "requests.json"]
@@ -31,26 +30,16 @@ READERS: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def make() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_node_vectors", FOLDER / "make.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def read(name: str) -> Any:
     return json.loads((FOLDER / name).read_text(encoding="ascii"))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_today_s_code_writes_the_frozen_bytes(make: ModuleType, name: str) -> None:
+def test_today_s_code_writes_the_frozen_bytes(name: str) -> None:
     assert (FOLDER / name).read_text(encoding="ascii") == make.text_of(name)
 
 
-def test_every_file_is_compared(make: ModuleType) -> None:
+def test_every_file_is_compared() -> None:
     assert sorted(make.FILES) == NAMES == sorted(path.name for path in FOLDER.glob("*.json"))
 
 

@@ -22,7 +22,7 @@ THING = "https://id.gs1.org/01/04012345111118/21/1"
 def quarantine(api: Any) -> str:
     """Have the node hold evidence against the only log that it has."""
     state = api.node.state
-    api.node.writer.state = replace(state, quarantined=frozenset({state.origin}))
+    api.node.writer.state = replace(state, accused=frozenset({state.origin}))
     return str(state.origin)
 
 
@@ -60,5 +60,5 @@ def test_the_quarantined_logs_of_an_answer_are_found_wherever_it_names_them(api:
 
 def test_a_witness_that_is_accused_is_no_quarantined_log(api: Any) -> None:
     state = api.node.state
-    accused = replace(state, quarantined=frozenset({f"{state.origin}/witness"}))
+    accused = replace(state, accused=frozenset({f"{state.origin}/witness"}))
     assert quarantined_of(accused, ["acme"]) == []

@@ -9,7 +9,7 @@ import pytest
 from ledger.errors import UnavailableError
 
 
-def test_a_remark_is_recorded_and_found(api: Any) -> None:
+def test_a_memo_is_recorded_and_found(api: Any) -> None:
     answer = api.post("/memos", json={"text": "hello ☕"})
     assert answer.status_code == 201
     said = answer.json()
@@ -68,7 +68,7 @@ def test_a_node_that_must_not_write_says_why(api: Any) -> None:
     assert api.size() == 2
 
 
-def test_a_remark_over_a_mebibyte_is_refused(api: Any) -> None:
+def test_a_memo_over_a_mebibyte_is_refused(api: Any) -> None:
     error = api.refusal(api.post("/memos", json={"text": "x" * (1024 * 1024)}), 413)
     assert error["code"] == "too_large"
     assert api.size() == 2

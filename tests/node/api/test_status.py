@@ -20,8 +20,9 @@ def test_the_status_shows_the_own_head_and_what_waits(api: Any) -> None:
     shown = api.get("/status").json()
     own = shown["own"]
     assert (own["size"], own["root"]) == (2, api.node.state.own.copy.root.hex())
-    assert shown["waiting"] == {"signatures": [], "confirmations": [], "not_counted": []}
-    assert shown["partners"] == []
+    lists = ("signatures", "confirmations", "wishes", "not_counted", "disputed")
+    assert shown["waiting"] == {name: [] for name in lists} | {"total": dict.fromkeys(lists, 0)}
+    assert (shown["partners"], shown["outside"]) == ([], [])
 
 
 def test_the_status_shows_who_holds_the_own_log(network: Any) -> None:

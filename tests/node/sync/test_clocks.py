@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from node.sync.calls import Told
 from node.sync.clocks import REMEMBERED_S, Clocks
-from node.sync.peer import Told
 
 
 def told(offset_s: float, round_trip_s: float = 0) -> Told:

@@ -11,8 +11,8 @@ import pytest
 from ledger.errors import MalformedError, MissingError, TallyError, TooLargeError, UnavailableError
 from ledger.log.signature import public_key
 from ledger.members.roster import Address
+from node.sync.calls import Call, Reply
 from node.sync.http import HttpTransport
-from node.sync.peer import Call, Reply
 from node.tls import make_certificate, server_context
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

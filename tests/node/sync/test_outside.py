@@ -19,8 +19,8 @@ from ledger.log.witness import OtherSizeError, check_add_checkpoint, parse_add_c
 from ledger.members.witnessing import is_witnessed
 from node.node import Node
 from node.store.witness_notes import read_outside
+from node.sync.calls import Call, Reply
 from node.sync.outside import Outside
-from node.sync.peer import Call, Reply
 from node.views.receipts import make_receipt
 
 if TYPE_CHECKING:
@@ -248,6 +248,20 @@ def test_a_witness_that_is_down_is_asked_ever_more_rarely(asking: Asking) -> Non
     asking.witness.down = False
     asking.network.sleep(3600)
     assert asking.outside.witnesses[0].error is None
+    asking.network.run(asking.outside.stop())
+
+
+def test_how_far_it_cosigned_and_what_is_wrong_with_it_is_told(asking: Asking) -> None:
+    asking.network.run(asking.outside.start())
+    asking.network.sleep(5)
+    (good,) = asking.outside.status()
+    assert (good.size, good.error) == (asking.node.state.own.copy.size, None)
+    asking.witness.down = True
+    asking.network.memo("acme", "one more")
+    asking.network.sleep(5)
+    (bad,) = asking.outside.status()
+    assert bad.size == good.size
+    assert bad.error is not None
     asking.network.run(asking.outside.stop())
 
 
