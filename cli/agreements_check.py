@@ -26,7 +26,7 @@ from ledger.log.statement import Statement, open_payload
 from ledger.members.people import check_person_signatures
 from ledger.members.roster import Roster
 from node.store.reader import Reader
-from node.views.records import outside_of
+from node.views.timekeeping import outside_of
 
 _TABLES = """
 CREATE TABLE about (agreement BLOB, log INTEGER, seq INTEGER, PRIMARY KEY (agreement, log, seq))

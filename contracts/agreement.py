@@ -25,7 +25,8 @@ entries, by position; within one entry, from the list. The rules:
 9. A timekeeper is replaced as `contracts.terms` has it.
 10. Where the timekeeper counted an entry that the holder does not hold, the replay stops there: what
     follows could not be checked. `missing` names it. Where the holder's copy does not reach to where a later
-    term cuts the log, it stops before that term, and `missing` names the root there.
+    term cuts the log, it stops before that term, and `missing` names the root there. It also names an entry
+    of the timekeeper that came without its statement, not from the timekeeper itself: it may be about this.
 
 The caller owes: every statement that it may hold of a prefix of the timekeeper's log, and the ticks.
 """
@@ -246,7 +247,7 @@ def read_agreement(replay: Replay) -> Agreement:
         decisions={key: tuple(records) for key, records in replay.held.decisions.items()},
         wishes=open_wishes(replay),
         not_counted=tuple(_not_counted(replay)),
-        missing=replay.missing,
+        missing=replay.missing if replay.awaits is None else (*replay.missing, replay.awaits),
         remarks=tuple(_remarks(replay)),
         next_due=replay.next_due,
     )

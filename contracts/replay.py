@@ -33,6 +33,8 @@ class Replay:
         self.held = Held(contract)
         self.course = Course(self.held)
         self.missing: tuple[bytes, ...] = ()
+        self.awaits: bytes | None = None
+        """An entry of the timekeeper that may be about this agreement: nobody can tell yet."""
         self.version = 0
         """Grows with everything that is learnt."""
         self.successors: dict[bytes, Replay] = {}
@@ -77,6 +79,12 @@ class Replay:
         if stale or self._lacks is not None:
             self._lay()
         self._advance()
+
+    def wait_for(self, leaf_hash: bytes | None) -> None:
+        """Note that what follows an entry of the timekeeper is held back, or that nothing is."""
+        if leaf_hash != self.awaits:
+            self.awaits = leaf_hash
+            self.version += 1
 
     def countable(self) -> Iterator[bytes]:
         """What its timekeeper should count now: it would have an effect, or show as late.

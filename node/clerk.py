@@ -221,14 +221,14 @@ class Clerk:
         with node.book.replay(node.reader, node.state, identity) as replay:
             drafts = [*self._count(replay), *self._decide(identity, replay)]
             self._stuck.pop(identity, None)
-            if replay.missing or not replay.opened:
+            if replay.missing or replay.awaits is not None or not replay.opened:
                 # It goes on when a log comes to where a later term cuts it, or brings an event that counts.
                 wanted = {*stating(replay.contract.document), *(term.before for term in replay.terms[1:])}
                 self._stuck[identity] = frozenset(wanted)
                 self._notes.drop(identity)
             elif not drafts:
                 _, waits = self._waiting.get(identity, (None, ()))
-                self._notes.note(standing_of(node, replay, tides, waits=waits))
+                self._notes.note(standing_of(node.book, replay, tides, waits=waits))
         return drafts
 
     def _count(self, replay: Replay) -> Iterable[Draft]:

@@ -22,13 +22,13 @@ from ledger.log.statement import Statement, open_payload
 from ledger.members.eras import note_key
 from ledger.members.network import network_id
 from ledger.members.roster import Member, Roster
+from node.pending import StoredRun
 from node.state import State
 from node.store.indexing import INDEXED_KINDS, STANDING_KINDS, Indexed, index_statement
 from node.store.reader import Reader, StoredNote
 from node.sync.later import check_turn, is_next_log, read_later_opening
 from node.sync.notes import check_within_end
 from node.sync.wire import Batch, Payload
-from node.writer import StoredRun
 
 _READ_KINDS = INDEXED_KINDS | {OPENING_KIND}
 

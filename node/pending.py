@@ -1,11 +1,40 @@
-"""A commit in the making: what the writer's jobs have changed so far, and what is told of it afterwards."""
+"""A commit in the making: what is stored in it, what jobs have changed so far, what is told afterwards."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from ledger.log.entry import parse_entry
+from ledger.log.intake import Accepted
+from ledger.log.statement import Statement
+from ledger.members.folding import Folding
 from node.drafts import Fresh
 from node.state import Head, State
+from node.store.indexing import Indexed
+from node.store.reader import StoredNote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRun:
+    """A partner's run that passed the door, with what else came along; `statements` are those read."""
+
+    accepted: Accepted
+    note: StoredNote
+    payloads: Sequence[tuple[int, bytes, bytes]] = ()
+    indexed: Sequence[tuple[int, Indexed]] = ()
+    statements: Sequence[tuple[int, bytes, Statement]] = ()
+    unanswered: Sequence[int] = ()
+    """What somebody else than the author left out: see node.store.unanswered."""
+
+    def foldings(self) -> Iterator[Folding]:
+        """The statements that change who stands how, each in its place."""
+        grown = self.accepted.grown
+        for seq, leaf, statement in self.statements:
+            entry = parse_entry(grown.entries[seq - grown.before.size])
+            yield Folding(
+                origin=grown.after.origin, seq=seq, leaf=leaf, time_ms=entry.time_ms, statement=statement
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

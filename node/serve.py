@@ -181,7 +181,7 @@ async def _fetch(node: Node, calls: Calls, origin: str) -> bool:
     """Fetch what follows of a log; whether anything came."""
     start = node.state.copy(origin).size
     request = PullRequest(origin=origin, start=start, limit_bytes=PULL_BYTES)
-    store_batch(node, parse_batch(await calls.pull(request)))
+    store_batch(node, parse_batch(await calls.pull(request)), calls.partner)
     return node.state.copy(origin).size > start
 
 

@@ -14,8 +14,11 @@ from contracts.records import Position
 from contracts.replay import Replay
 from ledger.errors import TallyError
 from node.node import Node
-from node.store.standing import Item, Standing, Tides, next_due
+from node.state import State
+from node.store.reader import Reader
+from node.store.standing import Item, Standing, Tides, all_noted, next_due
 from node.views.listing import items_of
+from node.views.records import AgreementBook
 
 KEEP_AT_ONCE = 256
 KEEP_AFTER_S = 1.0
@@ -71,18 +74,50 @@ class Notes:
             with node.book.replay(node.reader, node.state, note.agreement) as replay:
                 agreement = node.book.agreement(node.reader, node.state, note.agreement)
                 items = items_of(node.state, agreement)
-                return standing_of(node, replay, tides, waits=note.waits, items=items)
+                return standing_of(node.book, replay, tides, waits=note.waits, items=items)
         except TallyError:
             # No document here, or no contract.
             return Standing(agreement=note.agreement, entries=entries, tides=tides)
 
 
+def wrong_notes(reader: Reader, state: State) -> list[bytes]:
+    """Agreements of which something is noted that a replay of everything, checked anew, does not say.
+
+    What firings wait for is not looked at: it moves with the heads, and says when to look, not what is so.
+    """
+    book = AgreementBook(believing=False)
+    noted = all_noted(reader)
+    return [note.agreement for stale, note in noted if not _is_true(reader, state, book, stale, note)]
+
+
+def _is_true(reader: Reader, state: State, book: AgreementBook, stale: bool, note: Standing) -> bool:
+    try:
+        with book.replay(reader, state, note.agreement) as replay:
+            items = items_of(state, book.agreement(reader, state, note.agreement))
+            found = standing_of(book, replay, {}, waits=(), items=items)
+    except TallyError:
+        found = Standing(agreement=note.agreement, entries=0, tides={})
+    if note.sound > found.sound or not set(note.signed) <= set(found.signed):
+        return False
+    told = (note.sound, note.timekeeper, note.due, note.leaning, note.items)
+    # An organization that once watched does no harm.
+    return stale or (
+        told == (found.sound, found.timekeeper, found.due, found.leaning, found.items)
+        and set(found.watching) <= set(note.watching)
+    )
+
+
 def standing_of(
-    node: Node, replay: Replay, tides: Tides, *, waits: Iterable[Position], items: Iterable[Item] = ()
+    book: AgreementBook,
+    replay: Replay,
+    tides: Tides,
+    *,
+    waits: Iterable[Position],
+    items: Iterable[Item] = (),
 ) -> Standing:
     """How an agreement stands whose replay is held at present."""
     document, agreement = replay.contract.document, replay.contract.agreement
-    fed = node.book.fed(agreement)
+    fed = book.fed(agreement)
     return Standing(
         agreement=agreement,
         entries=fed.entries,

@@ -17,9 +17,8 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
 
 from sqlite_utils import Database
@@ -27,43 +26,22 @@ from sqlite_utils import Database
 from ledger.errors import ConflictError, TallyError, UnavailableError
 from ledger.log.checkpoint import Checkpoint, seal_checkpoint
 from ledger.log.entry import SALT_BYTES, commit_to, leaf_hash, parse_entry, seal_entries
-from ledger.log.intake import Accepted, cover, grow_copy
+from ledger.log.intake import cover, grow_copy
 from ledger.log.note import VerifierKey
-from ledger.log.statement import Statement
-from ledger.members.folding import Folding
 from node.drafts import Draft, Lacking, Recorded, take_drafts
 from node.homekeys import check_own_key
 from node.jobs import Job, JobQueue, refuse
 from node.metrics import Metrics
-from node.pending import Changes, Pending
+from node.pending import Changes, Pending, StoredRun
 from node.place import Place
 from node.state import Head, State, fold_run, load_standing
 from node.store.indexing import STANDING_KINDS, TICKS, Indexed
 from node.store.place_record import write_place
 from node.store.reader import StoredNote
 from node.store.standing import Standing, Tides, keep
+from node.store.unanswered import note_answered, note_unanswered
 from node.store.writing import Writing
 from node.world import World
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredRun:
-    """A partner's run that passed the door, with what else came along; `statements` are those read."""
-
-    accepted: Accepted
-    note: StoredNote
-    payloads: Sequence[tuple[int, bytes, bytes]] = ()
-    indexed: Sequence[tuple[int, Indexed]] = ()
-    statements: Sequence[tuple[int, bytes, Statement]] = ()
-
-    def foldings(self) -> Iterator[Folding]:
-        """The statements that change who stands how, each in its place."""
-        grown = self.accepted.grown
-        for seq, leaf, statement in self.statements:
-            entry = parse_entry(grown.entries[seq - grown.before.size])
-            yield Folding(
-                origin=grown.after.origin, seq=seq, leaf=leaf, time_ms=entry.time_ms, statement=statement
-            )
 
 
 class Writer:
@@ -141,6 +119,10 @@ class Writer:
     ) -> Future[list[Recorded]]:
         """Keep checked payloads of entries that are here already."""
         return self._submit(Job(partial(self._store_payloads, origin, payloads, indexed)))
+
+    def note_answered(self, origin: str, seqs: Sequence[int]) -> Future[list[Recorded]]:
+        """Note that the author of a log has answered for these entries: what is not here is not for us."""
+        return self._submit(Job(partial(self._note_answered, origin, seqs)))
 
     def store_place(self, place: Place) -> Future[list[Recorded]]:
         """Record where the home was opened."""
@@ -323,6 +305,7 @@ class Writer:
         if grown.entries:
             self._writing.add_entries(head.number, grown)
         self._writing.add_payloads(head.number, run.payloads)
+        note_unanswered(self._database, head.number, run.unanswered)
         pending.agreements |= self._writing.index(head.number, run.indexed)
         state = fold_run(self._writing.reader, pending.state, run.foldings())
         self._touch_ended(pending, state)
@@ -382,7 +365,16 @@ class Writer:
             pending.state = state
         if any(item.in_roster or TICKS in item.agreements for _, item in fresh):
             self._touch_late(pending, origin.partition("/")[0])
+        self._note_answered(origin, [seq for seq, _, _ in payloads], pending)
         pending.origins.add(origin)
+        return ()
+
+    def _note_answered(
+        self, origin: str, seqs: Sequence[int], pending: Pending
+    ) -> Sequence[tuple[int, bool]]:
+        if note_answered(self._database, pending.heads[origin].number, seqs):
+            self._touch_late(pending, origin.partition("/")[0])
+            pending.origins.add(origin)
         return ()
 
     def _store_place(self, place: Place, _pending: Pending) -> Sequence[tuple[int, bool]]:

@@ -12,6 +12,7 @@ Truth (docs/format.md says what the bytes are; `tally verify` checks every colum
     cosigned     origin, note: per log outside the network the note that was cosigned last, own line in it
     forgetful    witness: own witness keys that may have cosigned more than is known (see node.witness)
     outside      witness, note: per witness outside the network the note of the own log that it cosigned last
+    unanswered   log, seq: what others left out of a log (see node.store.unanswered)
 
 Derived (`tally doctor --rebuild` drops it and makes it again from the truth):
 
@@ -39,7 +40,7 @@ from sqlite_utils import Database
 
 from ledger.errors import MalformedError, UnavailableError
 
-VERSION = 3
+VERSION = 4
 
 _TRUTH = """
 CREATE TABLE log (number INTEGER PRIMARY KEY, origin TEXT NOT NULL UNIQUE) STRICT;
@@ -86,9 +87,10 @@ CREATE TABLE related (
   hash BLOB NOT NULL, other BLOB NOT NULL, PRIMARY KEY (hash, other)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE standing (
-  hash BLOB PRIMARY KEY, stale INTEGER NOT NULL DEFAULT 1, sound INTEGER NOT NULL DEFAULT 0,
+  hash BLOB PRIMARY KEY, stale INTEGER NOT NULL DEFAULT 1 CHECK (stale IN (0, 1)),
+  sound INTEGER NOT NULL DEFAULT 0 CHECK (sound IN (0, 1)),
   signed BLOB NOT NULL DEFAULT x'', timekeeper TEXT, due INTEGER, waits TEXT,
-  leaning INTEGER NOT NULL DEFAULT 0
+  leaning INTEGER NOT NULL DEFAULT 0 CHECK (leaning IN (0, 1))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX standing_stale ON standing (hash) WHERE stale;
 CREATE INDEX standing_waits ON standing (hash) WHERE waits IS NOT NULL;
@@ -102,6 +104,12 @@ CREATE TABLE listed (
   one TEXT NOT NULL, other TEXT NOT NULL, item TEXT NOT NULL, PRIMARY KEY (list, sort, hash, place)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX listed_of ON listed (hash)
+"""
+
+_UNANSWERED = """
+CREATE TABLE unanswered (
+  log INTEGER NOT NULL REFERENCES log(number), seq INTEGER NOT NULL, PRIMARY KEY (log, seq)
+) STRICT, WITHOUT ROWID
 """
 
 _EVERYTHING_STALE = """
@@ -205,6 +213,10 @@ def _third(database: Database) -> None:
     _run(database, _EVERYTHING_STALE)
 
 
+def _fourth(database: Database) -> None:
+    _run(database, _UNANSWERED)
+
+
 def _run(database: Database, script: str) -> None:
     # executescript would commit the transaction that we are in.
     for statement in script.split(";"):
@@ -212,4 +224,4 @@ def _run(database: Database, script: str) -> None:
             database.execute(statement)
 
 
-_STEPS: dict[int, Callable[[Database], None]] = {1: _first, 2: _second, 3: _third}
+_STEPS: dict[int, Callable[[Database], None]] = {1: _first, 2: _second, 3: _third, 4: _fourth}

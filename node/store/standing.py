@@ -104,6 +104,9 @@ class Proven:
     signed: frozenset[bytes]
 
 
+UNPROVEN = Proven(sound=False, signed=frozenset())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
     """A row of a list."""
@@ -204,6 +207,44 @@ def agreements_like(reader: Reader, digits: str, most: int) -> list[bytes]:
     high = bytes.fromhex(digits.ljust(64, "f"))
     sql = "SELECT DISTINCT hash FROM agreement WHERE hash BETWEEN ? AND ? AND hash <> zeroblob(32) LIMIT ?"
     return [bytes(row[0]) for row in _rows(reader.database, sql, low, high, most)]
+
+
+def all_noted(reader: Reader) -> Iterator[tuple[bool, Standing]]:
+    """Everything that is noted, as it was kept, and whether it is stale; without what it was made from."""
+    if not is_kept(reader):
+        return
+    database = reader.database
+    sql = "SELECT hash, stale, sound, signed, timekeeper, due, leaning FROM standing"
+    for agreement, stale, sound, signed, timekeeper, due, leaning in _rows(database, sql):
+        items = "SELECT list, sort, item, one, other FROM listed WHERE hash = ? ORDER BY place"
+        watching = "SELECT organization FROM watching WHERE hash = ?"
+        yield (
+            bool(stale),
+            Standing(
+                agreement=bytes(agreement),
+                entries=0,
+                tides={},
+                sound=bool(sound),
+                signed=tuple(signed[at : at + _HASH_BYTES] for at in range(0, len(signed), _HASH_BYTES)),
+                timekeeper=timekeeper or "",
+                due=due,
+                leaning=bool(leaning),
+                watching=tuple(row[0] for row in _rows(database, watching, agreement)),
+                items=tuple(
+                    Item(list=name, sort=sort, text=text, one=one, other=other)
+                    for name, sort, text, one, other in _rows(database, items, agreement)
+                ),
+            ),
+        )
+
+
+def count_strange(reader: Reader) -> int:
+    """How many rows of lists are of no agreement, or out of their place."""
+    sql = (
+        "SELECT count(*) FROM listed AS row WHERE hash NOT IN (SELECT hash FROM standing) OR place <> "
+        "(SELECT count(*) FROM listed AS other WHERE other.hash = row.hash AND other.place < row.place)"
+    )
+    return int(_rows(reader.database, sql)[0][0]) if is_kept(reader) else 0
 
 
 # Writing, inside the writer's transaction

@@ -161,13 +161,14 @@ def store_join_answer(node: Node, answer: JoinAnswer) -> None:
         ConflictError: the founder's log admits another home in this name.
         TallyError: what is wrong with a log.
     """
+    founder = node.state.roster.founding.founder
     for batch in answer.batches:
         if batch.origin == node.state.origin:
             continue
         try:
-            store_batch(node, batch)
+            store_batch(node, batch, founder)
         except TallyError as error:
-            if parse_origin(batch.origin).organization == node.state.roster.founding.founder:
+            if parse_origin(batch.origin).organization == founder:
                 raise
             log.warning("a log was not taken over while joining", origin=batch.origin, error=error)
     state = node.state

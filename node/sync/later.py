@@ -20,10 +20,10 @@ from ledger.members.reopening import Reopening, check_later_opening
 from ledger.members.roster import Roster
 from ledger.members.rotation import KIND as ROTATION_KIND
 from ledger.members.witnessing import witness_named
+from node.pending import StoredRun
 from node.state import State
 from node.store.reader import Reader, StoredNote
 from node.sync.wire import Batch
-from node.writer import StoredRun
 
 _KEY_KINDS = frozenset({"log.open", ROTATION_KIND})
 

@@ -19,9 +19,10 @@ from ledger.log.checkpoint import parse_checkpoint
 from ledger.log.note import parse_note
 from node.logs import get_log
 from node.node import Node
+from node.store.unanswered import unanswered
 from node.sync.forks import seek_fork
 from node.sync.heads import Learned, learn_heads, own_heads
-from node.sync.missing import Missing
+from node.sync.missing import MAX_ASKED_AT_ONCE, Missing
 from node.sync.partners import MIN_BACKOFF_S, Partner, jittered, wait_at_most
 from node.sync.storing import Stored, store_batch, store_payloads
 from node.sync.wire import Batch, PayloadsRequest, PullRequest, parse_batch
@@ -159,7 +160,7 @@ class Pulling:
                 end = batch.start + len(batch.entries)
                 if more:
                     coming = asyncio.create_task(self._fetch(partner, origin, end))
-                stored: Stored = await self._offload(partial(store_batch, self._node, batch))
+                stored: Stored = await self._offload(partial(store_batch, self._node, batch, partner.name))
                 total += stored.new
                 self._want(partner.name, batch)
                 if not more and not self._is_turn(batch, end):
@@ -190,11 +191,29 @@ class Pulling:
         self.missing.want(batch.origin, (seq for seq in range(batch.start, end) if seq not in given))
 
     async def _fetch_missing(self, partner: Partner) -> None:
+        for origin in self._node.state.heads:
+            if origin.partition("/")[0] == partner.name:
+                await self._ask_author(partner, origin)
         await self._fetch_wanted(partner)
         # What was counted lets an agreement go on, perhaps to the next thing that its author leaves out.
         while await self._offload(partial(self._want_counted, partner.name)):
             if not await self._fetch_wanted(partner):
                 return
+
+    async def _ask_author(self, partner: Partner, origin: str) -> None:
+        """Ask the author of a log for what others left out and may decide something here.
+
+        What it gives none of is not for this node.
+        """
+        node = self._node
+        while seqs := await self._offload(lambda: unanswered(node.reader, origin, MAX_ASKED_AT_ONCE)):
+            given = await partner.calls.payloads(PayloadsRequest(origin=origin, seqs=seqs))
+            wanted = [payload for payload in given if payload[0] in set(seqs)]
+            if wanted:
+                await self._offload(partial(store_payloads, node, origin, wanted))
+            else:
+                await self._offload(node.writer.note_answered(origin, seqs).result)
+            self.missing.got(origin, [seq for seq, _, _ in wanted] or seqs)
 
     def _want_counted(self, partner: str) -> bool:
         """Want from a partner what a timekeeper counted and is not here; whether there is anything."""

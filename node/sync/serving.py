@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from ledger.errors import ForbiddenError, GapError, InvalidError
 from ledger.log.statement import may_have
 from node.node import Node
+from node.store.unanswered import first_unanswered, unanswered
 from node.sync.batching import make_batch
 from node.sync.heads import Learned, learn_heads, own_heads
-from node.sync.missing import Missing
+from node.sync.hearing import HEARING
+from node.sync.missing import MAX_ASKED_AT_ONCE, Missing
 from node.sync.storing import store_batch
 from node.sync.wire import (
     Batch,
@@ -78,15 +80,20 @@ class Serving:
                 self.hooks.suspected(sender, origin)
             raise
         # It is stored: what the author left out of its own run is not for this node.
-        self.hooks.missing.got(origin, range(batch.start, batch.start + len(batch.entries)))
+        own = range(batch.start, batch.start + len(batch.entries))
+        self.hooks.missing.got(origin, own)
+        if any(seq in own for seq in unanswered(node.reader, origin, MAX_ASKED_AT_ONCE)):
+            node.writer.note_answered(origin, own).result()
         return PushAnswer(size=self._wanted_from(sender, origin, stored.size), cosignature=stored.cosignature)
 
     def _wanted_from(self, sender: str, origin: str, size: int) -> int:
         """Where the sender's next run should begin: at the end, or, if it cannot be asked for payloads that
         others did not give, at the first of those."""
         address = self._node.state.roster.addresses.get(sender)
-        first = self.hooks.missing.first(origin) if address is None or address.url is None else None
-        return size if first is None else min(first, size)
+        if address is not None and address.url is not None:
+            return size
+        firsts = (self.hooks.missing.first(origin), first_unanswered(self._node.reader, origin))
+        return min(first for first in (*firsts, size) if first is not None)
 
     def held(self, origin: str) -> PushAnswer:
         """What is held of the sender's log, for the answer to a push that left entries out."""
@@ -112,6 +119,10 @@ class Serving:
         """Those payloads that are here and that the sender may have, as many as fit one answer."""
         state, reader = self._node.state, self._node.reader
         state.head(request.origin)
+        # Whoever asks takes the author's silence for an answer; a restored home cannot give one yet.
+        hearing = self._node.blocks.get(HEARING)
+        if request.origin == state.origin and hearing is not None:
+            raise hearing
         author = request.origin.partition("/")[0]
         left = self._node.settings.max_sync_body_bytes - ANSWER_SPARE_BYTES
         given: list[Payload] = []

@@ -11,19 +11,21 @@ from dataclasses import dataclass, replace
 
 from ledger.errors import ConflictError, ForkError, InvalidError, RollbackError, TallyError, UnavailableError
 from ledger.log.checkpoint import parse_checkpoint
+from ledger.log.entry import parse_entry
 from ledger.log.note import parse_note
 from ledger.members.witnessing import is_witnessed
 from node.intake import check_not_forked, read_batch, read_payloads
 from node.logs import get_log
 from node.node import Node
+from node.pending import StoredRun
 from node.state import Head
 from node.store.reader import StoredNote
+from node.store.unanswered import KINDS
 from node.sync.evidence import check_note_fits, root_at
 from node.sync.later import check_same_opening, is_next_log, read_later_opening, roster_with_keys
 from node.sync.notes import OpenedNote, open_note, own_cosignature, signers, text_of, without_known
 from node.sync.openings import try_two_openings
 from node.sync.wire import Batch, Payload
-from node.writer import StoredRun
 
 MAX_TRIES = 8
 
@@ -39,10 +41,11 @@ class Stored:
     cosignature: str | None = None
 
 
-def store_batch(node: Node, batch: Batch) -> Stored:
+def store_batch(node: Node, batch: Batch, giver: str | None = None) -> Stored:
     """Check a batch, store what is new in it, cosign its checkpoint where the copy ends there.
 
-    A batch that was stored before is answered again and changes nothing.
+    A batch that was stored before is answered again and changes nothing. `giver` is the member that it came
+    from; None: the author of the log.
 
     Raises:
         ForkError: its checkpoint contradicts the copy; evidence has been recorded.
@@ -51,7 +54,7 @@ def store_batch(node: Node, batch: Batch) -> Stored:
     check_not_forked(node.state, batch.origin)
     _check_which_log(node, batch)
     held = node.state.copy(batch.origin).size
-    stored = _store_run(node, batch)
+    stored = _store_run(node, batch, giver)
     late = [payload for payload in batch.payloads if payload[0] < held]
     if late:
         store_payloads(node, batch.origin, late)
@@ -78,7 +81,7 @@ def _check_which_log(node: Node, batch: Batch) -> None:
         raise
 
 
-def _store_run(node: Node, batch: Batch) -> Stored:
+def _store_run(node: Node, batch: Batch, giver: str | None) -> Stored:
     for _ in range(MAX_TRIES):
         copy = node.state.copy(batch.origin)
         if batch.start + len(batch.entries) < copy.size:
@@ -95,7 +98,7 @@ def _store_run(node: Node, batch: Batch) -> Stored:
                 _seek_contradiction(node, batch.checkpoint)
             raise
         try:
-            stored = _commit(node, run)
+            stored = _commit(node, replace(run, unanswered=_left_out(node, run, giver)))
         except ConflictError:
             continue
         if contradicted is not None:
@@ -146,6 +149,17 @@ def _told_otherwise(node: Node, run: StoredRun) -> str | None:
             action="send the entries up to the signed head at once",
         )
     return told.note
+
+
+def _left_out(node: Node, run: StoredRun, giver: str | None) -> list[int]:
+    """Entries that may decide something, whose payload somebody else than their author left out."""
+    grown = run.accepted.grown
+    author = grown.after.origin.partition("/")[0]
+    if giver in (None, author) or author == node.state.organization:
+        return []
+    given = {seq for seq, _, _ in run.payloads}
+    absent = ((seq, entry) for seq, entry in enumerate(grown.entries, grown.before.size) if seq not in given)
+    return [seq for seq, entry in absent if parse_entry(entry).kind in KINDS]
 
 
 def _commit(node: Node, run: StoredRun) -> Stored:

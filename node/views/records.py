@@ -4,7 +4,8 @@ A record holds only signatures that were checked, under the people whom the orga
 at that position; a statement with one that is not good counts as unsigned.
 
 A replay learns what is new since it was last asked for. It is made anew where something arrived behind what
-it had taken (a late payload in the timekeeper's log), and where a person who signed is known only now.
+it had taken (a late payload in the timekeeper's log), and where a person who signed is known only now. What
+stands behind an entry that its author has not answered for is held back (see node.store.unanswered).
 """
 
 from __future__ import annotations
@@ -16,24 +17,22 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from contracts.agreement import Agreement, find_document, read_agreement
-from contracts.contract import Contract, load_contract
-from contracts.outside import network_outside
-from contracts.records import Outside, Position, Record, Signature, log_order
+from contracts.contract import load_contract
+from contracts.held import STREAM_KINDS
+from contracts.records import Position, Record, Signature, log_order
 from contracts.replay import Replay
 from contracts.terms import LogOrder
 from ledger.errors import MissingError, TallyError
-from ledger.log.checkpoint import Checkpoint
-from ledger.log.entry import parse_entry
+from ledger.log.entry import leaf_hash, parse_entry
 from ledger.log.origin import parse_origin
 from ledger.log.statement import Statement
-from ledger.log.tree import read_frontier
 from ledger.members.people import Grants, check_person_signatures
-from ledger.members.roster import Roster
 from node.state import State
 from node.store.reader import Reader
 from node.store.reader import Record as StoredRecord
-from node.store.standing import proven
+from node.store.standing import UNPROVEN, proven
 from node.views.ticks import TickIndex
+from node.views.timekeeping import barrier_of, keepers_of, order_of, outside_of
 
 MAX_REPLAYS = 1024
 MAX_CHECKED = 65_536
@@ -55,6 +54,8 @@ class _Kept:
     """Where later logs ended earlier ones, as it was then."""
     keeper: str = ""
     """Whose entries it is fed in their order."""
+    barrier: Position | None = None
+    """The first of them that its author has not answered for; nothing at or past it is fed."""
     after: LogOrder = BEFORE_ALL
     """Past which entry of the timekeeper it goes on."""
     entries: int = 0
@@ -74,6 +75,10 @@ class _Kept:
                 stored.statement is not None and stored.statement.signatures and stored.leaf not in signed
             )
 
+    def is_open(self, place: LogOrder) -> bool:
+        """Whether an entry of the timekeeper stands before the barrier."""
+        return self.barrier is None or place < order_of(self.barrier)
+
     def is_counted(self, record: Record) -> bool:
         """Whether it is an entry in which the timekeeper counts."""
         return record.kind == "counted" and record.organization == self.keeper
@@ -91,7 +96,9 @@ class Fed:
 class AgreementBook:
     """Keeps the replays of agreements, and feeds each only what is new. May be used by several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, believing: bool = True) -> None:
+        """`believing`: what was noted as checked (node.store.standing) is not checked again."""
+        self._believing = believing
         self._lock = threading.RLock()
         self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
         self._checked: OrderedDict[bytes, tuple[Signature, ...]] = OrderedDict()
@@ -128,7 +135,8 @@ class AgreementBook:
             self._kept.move_to_end(agreement)
             while len(self._kept) > MAX_REPLAYS:
                 self._kept.popitem(last=False)
-            (self._stuck.add if kept.replay.missing else self._stuck.discard)(agreement)
+            stuck = kept.replay.missing or kept.replay.awaits is not None
+            (self._stuck.add if stuck else self._stuck.discard)(agreement)
             yield kept.replay
 
     def fed(self, agreement: bytes) -> Fed:
@@ -151,13 +159,15 @@ class AgreementBook:
         for agreement in stuck:
             with self.replay(reader, state, agreement) as replay:
                 found.update(replay.missing)
+                found.update(() if replay.awaits is None else (replay.awaits,))
         return found
 
     # Feeding
 
     def _read(self, reader: Reader, state: State, agreement: bytes) -> _Kept:
         """A replay from the start."""
-        found, known = reader.agreement_records(agreement), proven(reader, agreement)
+        found = reader.agreement_records(agreement)
+        known = proven(reader, agreement) if self._believing else UNPROVEN
         records = self._records(state, found, known.signed)
         contract = load_contract(find_document(agreement, records), sound=known.sound)
         outside = outside_of(reader, state.roster)
@@ -165,12 +175,14 @@ class AgreementBook:
             Replay(contract, outside=outside), state.roster.people, state.roster.members, state.roster.ends
         )
         kept.took(found, records)
-        kept.keeper, earlier = _keepers(contract, outside, records)
+        kept.keeper, earlier = keepers_of(contract, outside, records)
+        kept.barrier = barrier_of(reader, state, kept.keeper)
+        records = self._before_barrier(reader, kept, records)
         counted = [record for record in records if kept.is_counted(record)]
         kept.replay.learn(*(record for record in records if not kept.is_counted(record)))
         for successor in kept.replay.successors:
             others = reader.agreement_records(successor)
-            kept.replay.learn(*self._records(state, others))
+            kept.replay.learn(*self._before_barrier(reader, kept, self._records(state, others)))
             kept.entries += len(others)
         self._learn_events(reader, state, kept)
         for keeper in earlier:
@@ -186,6 +198,10 @@ class AgreementBook:
             return False
         if kept.replay.held.replacements and kept.members is not roster.members:
             return False
+        barrier = barrier_of(reader, state, kept.keeper)
+        if barrier != kept.barrier and kept.replay.awaits is not None:
+            return False
+        kept.barrier = barrier
         kept.people, kept.members, kept.replay.outside = (
             roster.people,
             roster.members,
@@ -201,6 +217,7 @@ class AgreementBook:
             found = reader.agreement_records_after(agreement, kept.ends)
             records = self._records(state, found)
             kept.took(found, records)
+            records = self._before_barrier(reader, kept, records)
             counted = [record for record in records if kept.is_counted(record)]
             if entries != kept.entries or any(log_order(record) < kept.after for record in counted):
                 return False
@@ -227,10 +244,30 @@ class AgreementBook:
         replay = kept.replay
         while replay.next_due is not None and not replay.missing and replay.opened:
             place = self._ticks.first(reader, state, kept.keeper, kept.after, replay.next_due)
-            if place is None or (before is not None and (len(place[0]), *place) > before):
+            if place is None or (before is not None and order_of(place) > before):
                 return
-            kept.after = (len(place[0]), *place)
+            if not kept.is_open(order_of(place)):
+                self._hold_back(reader, kept)
+                return
+            kept.after = order_of(place)
             self._learn_tick(reader, state, kept, place)
+
+    def _before_barrier(self, reader: Reader, kept: _Kept, records: list[Record]) -> list[Record]:
+        """The records but for those of the timekeeper's past the barrier: they are taken once it falls."""
+        open_ = [
+            record
+            for record in records
+            if record.kind not in STREAM_KINDS
+            or record.organization != kept.keeper
+            or kept.is_open(log_order(record))
+        ]
+        if len(open_) < len(records):
+            self._hold_back(reader, kept)
+        return open_
+
+    def _hold_back(self, reader: Reader, kept: _Kept) -> None:
+        if kept.barrier is not None:
+            kept.replay.wait_for(leaf_hash(reader.entry(*kept.barrier)))
 
     def _learn_tick(self, reader: Reader, state: State, kept: _Kept, place: Position) -> None:
         stored = reader.record(*place)
@@ -344,34 +381,9 @@ class AgreementBook:
         return checked
 
 
-def outside_of(reader: Reader, roster: Roster) -> Outside:
-    """What a replay asks about the network, as a home knows it by its roster and its copies."""
-
-    def holds(checkpoint: Checkpoint) -> bool:
-        try:
-            size = reader.size(checkpoint.origin)
-        except MissingError:
-            return False
-        if size < checkpoint.size:
-            return False
-        hashes = reader.hashes(checkpoint.origin, size)
-        return read_frontier(hashes, checkpoint.size).root() == checkpoint.root
-
-    return network_outside(roster, holds)
-
-
 def checked_signatures(organization: str, statement: Statement) -> tuple[Signature, ...]:
     """Signatures that were checked, as the contract language sees them."""
     return tuple(
         Signature(organization=organization, person=signature.key.hex(), role=signature.role)
         for signature in statement.signatures
     )
-
-
-def _keepers(contract: Contract, outside: Outside, records: Iterable[Record]) -> tuple[str, set[str]]:
-    """Who keeps the time at present, and those of earlier terms, whose ticks are all learnt."""
-    if not any(record.kind == "timekeeper.replace" for record in records):
-        return contract.document.timekeeper, set()
-    replay = Replay(contract, outside=outside)
-    replay.learn(*records)
-    return replay.timekeeper, {term.timekeeper for term in replay.terms[:-1]}

@@ -17,6 +17,7 @@ from ledger.log.note import add_signatures
 from ledger.log.statement import Statement
 from ledger.members.people import sign_as_person
 from node.capture import CaptureOptions, draft_document
+from node.clerk import Clerk
 from node.config import Settings
 from node.drafts import Recorded, make_draft
 from node.home import PEOPLE, NewHome, found_home, newcomer_home
@@ -44,7 +45,11 @@ text: >
   {seller} delivers to {buyer}, who confirms and then owes {price} within {pay}.
 facts:
   delivered: {by: [seller], confirm: [buyer]}
+  packed: {by: [seller], event: {type: AggregationEvent, step: packing}}
 rules:
+  - name: packing
+    when: exists(packed)
+    then: [{notify: [buyer]}]
   - name: delivery
     when: exists(delivered)
     then:
@@ -113,6 +118,18 @@ def make_small_home(folder: Path) -> Path:
     finally:
         acme.stop()
     return acme_home
+
+
+def note_agreements(home: Path) -> None:
+    """Have the clerk of a home look at its agreements, and note beside the truth what lists show of them."""
+    node = open_node(home, World(now_ms=Clock(), random=os.urandom))
+    try:
+        clerk = Clerk(node)
+        while not clerk.idle:
+            clerk.work_off()
+        clerk.stop()
+    finally:
+        node.stop()
 
 
 def _fill(acme: Node, bolt: Node) -> None:

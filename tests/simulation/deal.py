@@ -104,7 +104,6 @@ class Deal:
         self.agreement = agreement_hash(self.document)
         self.clerks: dict[str, Clerk] = {}
         self.told = 0
-        self.head = ""
         if kept is None:
             self._found()
         else:
@@ -223,9 +222,7 @@ class Deal:
         keeper = self.seen(name).timekeeper
         witnessed = node.state.head(node.state.roster.origin(keeper)).witnessed
         assert witnessed is not None
-        # Whoever comes second says the same head as the first.
-        self.head = self.head or witnessed.note
-        body = {"agreement": self.agreement, "head": self.head, "term": 1, "timekeeper": to}
+        body = {"agreement": self.agreement, "head": witnessed.note, "term": 1, "timekeeper": to}
         self.say(name, "timekeeper.replace", body, signed=True)
 
     # What nodes make of it

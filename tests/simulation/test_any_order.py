@@ -48,12 +48,14 @@ class Storm:
         chance, network = self.chance, self.network
         name = chance.choice(self.deal.firms)
         machine = network.machines[name]
-        match chance.randrange(5):
+        match chance.randrange(6):
             case 0:
                 limit_ms = chance.choice(SKEWS_MS)
                 machine.skew_ms = chance.randrange(-limit_ms, limit_ms)
             case 1:
                 network.isolate(name)
+            case 5:
+                network.cut.add(frozenset(chance.sample(self.deal.firms, 2)))
             case 2:
                 network.heal()
             case 3 if machine.node is not None:
