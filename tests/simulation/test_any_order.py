@@ -18,7 +18,7 @@ from ledger.log.statement import Statement
 from tests.simulation.deal import PARTIES, WAIT_S, Deal, Finals, finals
 from tests.simulation.network import EPOCH_MS, Machine
 
-FIRST, LAST = map(int, os.environ.get("SEEDS", "0-39").split("-"))
+FIRST, LAST = map(int, os.environ.get("SEEDS", "0-99").split("-"))
 SEEDS = range(FIRST, LAST + 1)
 ORDERS = 3
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
