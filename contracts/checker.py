@@ -6,11 +6,13 @@
   reads (warning)
 - deadlines: no instant; relative to a fact that must come before it; reckoned from what one party alone
   chooses and another loses by (warning)
-- rules: types; what may not exist; absence that nothing settles; never or always; duties that no rule
-  discharges; cost. Warnings: absence that one gains by who alone could end it, sums that may still grow
+- rules: types; what may not exist; absence that nothing settles; never or always; terms compared with
+  themselves; duties that no rule discharges; cost. Warnings: absence that one gains by who alone could end
+  it, sums that may still grow
 - prose: a placeholder that names nothing. Warnings: numbers on one side only, what is never used
 
-`contracts.checking_facts`, `checking_deadlines`, `checking_rules` and `checking_prose` look at the parts.
+`contracts.checking_facts`, `checking_deadlines`, `checking_rules`, `checking_terms` and `checking_prose` look
+at the parts.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from contracts.checking_deadlines import check_deadlines, check_times_owed
 from contracts.checking_facts import check_facts, check_names
 from contracts.checking_prose import check_prose, check_use
 from contracts.checking_rules import RuleCheck
+from contracts.checking_terms import check_terms
 from contracts.document import Document
 from contracts.problems import Problem, Problems, Report
 from contracts.reading import Draft
@@ -69,6 +72,7 @@ def _inspect(problems: Problems) -> Report:
     check_deadlines(problems)
     rules = RuleCheck(problems)
     rules.check()
+    check_terms(problems)
     check_times_owed(problems)
     check_prose(problems)
     if problems.whole:

@@ -15,6 +15,7 @@ from dataclasses import field as dataclass_field
 from contracts.document import BUILT_IN_FIELDS, PERMISSION, DeadlineRule, Document, Due, Obligation
 from contracts.flows import NOTHING
 from contracts.mentions import Mentions
+from contracts.phrases import quoted
 from contracts.problems import Problems
 from contracts.syntax import Call, Compare, Expression, Field, Name, Node, children, walk
 
@@ -130,8 +131,7 @@ def _warn(problems: Problems, stated: _Stated, losers: frozenset[str]) -> None:
         if hurt:
             problems.warn(
                 stated.expression.at(stated.node),
-                f"{stated.fact}.{stated.field}, which {author} alone chooses and {hurt[0]} loses by",
-                f"a time that {author} cannot set back",
+                f"{author} alone chooses {_told(stated)}, and {hurt[0]} loses if it is set back.",
                 _instead(problems.document, stated, hurt[0]),
             )
             return
@@ -149,8 +149,13 @@ def _instead(document: Document, stated: _Stated, loser: str) -> str:
         case _:
             instead = f"a param, or give {stated.field} a `least`"
     if loser in document.facts[stated.fact].by:
-        return f"write {instead}"
-    return f"write {instead}; or let {loser} confirm {stated.fact}"
+        return f"Write {instead}."
+    return f"Write {instead}; or let {loser} confirm {quoted(stated.fact)}."
+
+
+def _told(stated: _Stated) -> str:
+    field = "the time" if stated.field == "at" else quoted(stated.field)
+    return f"{field} that {quoted(stated.fact)} states"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

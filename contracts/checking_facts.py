@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contracts.document import TIMEKEEPER, FactRule, FieldRule
-from contracts.events import resolve
+from contracts.document import TIMEKEEPER, EventValue, FactRule, FieldRule
+from contracts.events import resolve, threshold
 from contracts.field_bounds import field_bounds
 from contracts.operations import ArithmeticFault, compare
 from contracts.problems import Problems
@@ -31,9 +31,8 @@ def check_names(problems: Problems) -> None:
         role = next(role for role in document.parties if document.parties[role] == document.timekeeper)
         problems.warn(
             document.place(TIMEKEEPER),
-            f"{document.timekeeper}, which is also {role}",
-            "a timekeeper that is no party",
-            "name a third organization, or know that a party keeps the time",
+            f"{document.timekeeper} keeps the time and is a party itself, the {role}.",
+            "Consider a third organization as timekeeper.",
         )
     if document.successor == document.timekeeper:
         problems.error(
@@ -163,6 +162,8 @@ def _check_event(problems: Problems, name: str, fact: FactRule) -> None:
             problems.error(of.place, "a sensor without type", "a type such as Temperature", "add `type`")
         elif of.event.source == "quantity":
             texts.append(of.event.type)
+        else:
+            _check_thresholds(problems, of.event)
     for text in texts:
         if text is None or text in problems.broken:
             continue
@@ -171,3 +172,20 @@ def _check_event(problems: Problems, name: str, fact: FactRule) -> None:
         except TallyError as error:
             problems.error(fact.place, error.found, error.expected, error.action)
         problems.used |= problems.document.params.keys() & {text}
+
+
+def _check_thresholds(problems: Problems, of: EventValue) -> None:
+    """What readings must be above and below: numbers, and some lie between them."""
+    named = {of.above, of.below}
+    problems.used |= problems.document.params.keys() & named
+    if not problems.broken.isdisjoint(named):
+        return
+    try:
+        low, high = threshold(problems.document, of.above), threshold(problems.document, of.below)
+    except TallyError as error:
+        problems.error(of.place, error.found, error.expected, error.action)
+        return
+    if low is not None and high is not None and low >= high:
+        problems.error(
+            of.place, f"readings above {low} and below {high}", "`above` less than `below`", "exchange them"
+        )

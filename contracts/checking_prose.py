@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from contracts.document import Document
-from contracts.limits import DIGITS
-from contracts.mentions import rule_expressions
+from contracts.limits import DIGITS, NAME
+from contracts.mentions import document_expressions
+from contracts.phrases import quoted
 from contracts.problems import Problems
 from contracts.render import Placeholder, check_placeholder, placeholders
-from contracts.syntax import Call, Expression, Literal, Node, children
+from contracts.syntax import Call, Literal, Node, children
 from contracts.values import CONTEXT, format_value
 from ledger.errors import TallyError
 
@@ -47,9 +48,8 @@ def check_prose(problems: Problems) -> None:
     for name in sorted((problems.used & set(document.params)) - told):
         problems.warn(
             document.params[name].place,
-            f"{name} decides, and the text does not tell it",
-            f"{{{name}}} in the text",
-            "tell it",
+            f"The value {quoted(name)} decides what follows, but the text does not say it.",
+            f"Write {{{name}}} into the text.",
         )
     problems.used |= told
     _check_numbers(problems, written, percent=percent)
@@ -73,25 +73,33 @@ def _check_numbers(problems: Problems, written: Mapping[str, frozenset[Decimal]]
     document = problems.document
     told = frozenset[Decimal]((_HUNDRED,) if percent else ()).union(_SMALL, *written.values())
     decided = set(_tabled(document))
-    for expression in _expressions(problems):
-        for node in _literals(expression.node):
-            number = Decimal(format_value(node.value))
-            decided.add(number)
-            if number not in told:
-                problems.warn(
-                    expression.at(node),
-                    f"the number {format_value(node.value)}, which the text does not tell",
-                    "a param that the text tells",
-                    "define it under params and write {its name} in the text",
-                )
+    for where, text in _decisive(problems):
+        decided.add(Decimal(text))
+        if Decimal(text) not in told:
+            problems.warn(
+                where,
+                f"The number {text} decides what follows, but the text does not say it.",
+                "Define it under params and write {its name} into the text.",
+            )
     for text in sorted(written):
         if decided.isdisjoint(written[text]):
             problems.warn(
                 document.place("text"),
-                f"the number {text}, which is no param",
-                "{name} in the text for each number that decides",
-                "define it under params, or know that no rule reads it",
+                f"The text says {text}, but no rule or table reads this number.",
+                "Define it under params if it is to decide.",
             )
+
+
+def _decisive(problems: Problems) -> Iterator[tuple[str, str]]:
+    """Each number that decides, and where it stands: in an expression, or what readings are held against."""
+    for expression in document_expressions(problems.document):
+        for node in _literals(expression.node):
+            yield expression.at(node), format_value(node.value)
+    for fact in problems.document.facts.values():
+        for field in fact.fields.values():
+            if field.event is not None:
+                texts = (field.event.above, field.event.below)
+                yield from ((str(field.event.place), t) for t in texts if t and not NAME.fullmatch(t))
 
 
 def _tabled(document: Document) -> Iterator[Decimal]:
@@ -103,20 +111,6 @@ def _tabled(document: Document) -> Iterator[Decimal]:
                 if re.fullmatch(r"-?[0-9.]+", text):
                     yield Decimal(text)
                     yield CONTEXT.scaleb(Decimal(text), 2)
-
-
-def _expressions(problems: Problems) -> Iterator[Expression]:
-    document = problems.document
-    yield from document.lets.values()
-    for deadline in document.deadlines.values():
-        yield deadline.at
-        if deadline.grace is not None:
-            yield deadline.grace
-    for fact in document.facts.values():
-        if fact.when is not None:
-            yield fact.when
-    for rule in document.rules:
-        yield from rule_expressions(rule)
 
 
 def _literals(node: Node) -> Iterator[Literal]:
@@ -141,14 +135,13 @@ def check_use(problems: Problems) -> None:
         for name in getattr(document, part):
             if name not in used and name not in scope.broken:
                 problems.warn(
-                    document.place(part, name), f"{name} is never used", "a use", "use or remove it"
+                    document.place(part, name), f"{quoted(name)} is never used.", "Use or remove it."
                 )
     for name, fact in document.facts.items():
         for field, rule in fact.fields.items():
             if (name, field) not in problems.read and field not in problems.contexts.keys and name in used:
                 problems.warn(
                     rule.place,
-                    f"{name}.{field}, which no rule reads",
-                    "a use",
-                    "know that nothing follows from it",
+                    f"No rule reads {quoted(field)} of {quoted(name)}.",
+                    "Know that nothing follows from it, or remove it.",
                 )

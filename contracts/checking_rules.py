@@ -22,6 +22,7 @@ from contracts.flows import NOTHING
 from contracts.limits import MAX_LET_DEPTH
 from contracts.meaning import Meaning, Unknowable
 from contracts.mentions import Mentions, rule_expressions
+from contracts.phrases import listed, quoted
 from contracts.precision import Precision
 from contracts.problems import Problems
 from contracts.syntax import Aggregate, Exists, Expression, Field, Name, walk
@@ -41,6 +42,8 @@ class RuleCheck:
         self.precision = Precision(problems.document)
         self.truth = Truth(problems)
         self.conditions: dict[str, Meaning] = {}
+        self._silences: set[tuple[str, str]] = set()
+        """Facts of which it was said who gains where they are absent: by not stating, by not confirming."""
         self.costs = Costs(problems, self.mentions)
 
     def check(self) -> None:
@@ -115,7 +118,7 @@ class RuleCheck:
             )
             return
         self._check_needs(rule.when, condition, NOTHING)
-        self._check_absence(rule.when, condition.flow.loses - condition.flow.settled_if_true)
+        self._check_absence(rule, rule.when, condition.flow.loses - condition.flow.settled_if_true)
         self.truth.check(rule.when, rule.name, rule.per)
         self._check_passing(rule)
 
@@ -128,17 +131,28 @@ class RuleCheck:
                 f"write exists({fact}) and … in `when`",
             )
 
-    def _check_absence(self, expression: Expression, facts: frozenset[str]) -> None:
+    def _check_absence(self, rule: Rule, expression: Expression, facts: frozenset[str]) -> None:
         for fact in sorted(facts):
-            name = fact.removeprefix("all ")
-            deadline = self.document.facts[name].before
-            action = f"write {deadline}.passed and …" if deadline else f"give {name} a deadline with `before`"
             self.problems.error(
-                self._where(expression, name),
+                self._where(expression, fact.removeprefix("all ")),
                 f"what follows depends on the absence of {fact}",
                 "a deadline before which it must come, and that has passed",
-                action,
+                self._settling(rule, fact),
             )
+
+    def _settling(self, rule: Rule, fact: str) -> str:
+        """What to write so that a fact can come no more: only what this rule can read settles it there."""
+        name = fact.removeprefix("all ")
+        deadline = self.document.facts[name].before
+        stands = None if deadline is None else self.document.deadlines.get(deadline)
+        if deadline is None or stands is None:
+            return f"give {name} a deadline with `before`"
+        if stands.per is None or (stands.per == rule.per and name == fact):
+            return f"write {deadline}.passed and …"
+        other = (
+            f"give {name} a deadline without `per` under `before`: {deadline} exists for each {stands.per}"
+        )
+        return other if name != fact else f"make the rule per {stands.per}, or {other}"
 
     def _where(self, expression: Expression, fact: str) -> str:
         """Where an expression mentions a fact, itself or through a let or deadline."""
@@ -162,9 +176,9 @@ class RuleCheck:
             for fact in sorted(needs.get(name, NOTHING) - mentioned):
                 self.problems.warn(
                     self._where(rule.when, name),
-                    f"{name}, which only exists once {fact} does",
-                    f"a condition that says so: exists({fact}) and …",
-                    f"know that without {fact} the rule {rule.name} never fires",
+                    f"Without {quoted(fact)} the deadline {quoted(name)} never comes, and the rule "
+                    f"{quoted(rule.name)} never takes effect.",
+                    f"Write exists({fact}) and … into its condition, to say so.",
                 )
 
     def _check_gain(self, rule: Rule, condition: Meaning, parts: Iterable[Meaning]) -> None:
@@ -180,17 +194,20 @@ class RuleCheck:
             stating = {self.document.parties.get(role, role) for role in fact.by}
             confirming = {self.document.parties.get(role, role) for role in fact.confirm}
             if stating <= gainers and not confirming - gainers:
-                what, who = f"only {' and '.join(sorted(stating))} may state", "state"
+                silent, act, how = stating, "state", "as well"
             elif confirming and confirming <= gainers and not {name, f"all {name}"}.isdisjoint(asked):
-                what, who = f"{' and '.join(sorted(confirming))} must confirm", "confirm"
+                silent, act, how = confirming, "confirm", "instead"
             else:
                 continue
+            if (name, act) in self._silences:
+                continue
+            self._silences.add((name, act))
             mentioned = (each for each in rule_expressions(rule) if name in self.mentions.of(each))
             self.problems.warn(
                 self._where(next(mentioned, rule.when), name),
-                f"{name}, which {what}, who gains if it is not there",
-                f"a fact that somebody else may {who}",
-                f"let another party {who} it too, or know that silence pays",
+                f"Only {listed(sorted(silent))} can {act} {quoted(name)}, and "
+                f"{min(silent) + ' gains' if len(silent) == 1 else 'they gain'} by not doing so.",
+                f"Consider letting a neutral party {act} it {how}.",
             )
 
     def _gainers(self, rule: Rule) -> Iterable[str]:
@@ -241,9 +258,8 @@ class RuleCheck:
         if most is None or most > places:
             self.problems.warn(
                 due.amount.place,
-                "an amount that may have more decimals than its currency",
-                f"at most {places} decimals",
-                f"write round(…, {places}, half_up)",
+                "An amount due may come out with more decimals than its currency has.",
+                f"Write round(…, {places}, half_up).",
             )
         found = [amount]
         if due.within is not None:
@@ -275,14 +291,14 @@ class RuleCheck:
         if condition is not None:
             flow, known = meaning.flow, condition.flow
             self._check_needs(expression, meaning, known.if_true)
-            self._check_absence(expression, flow.absent - known.settled_if_true)
+            self._check_absence(rule, expression, flow.absent - known.settled_if_true)
             for fact in sorted(flow.grows - known.settled_if_true - flow.absent):
                 name = fact.removeprefix("all ")
                 self.problems.warn(
                     self._where(expression, name),
-                    f"a value over {fact}, of which more may come",
-                    "a deadline before which they must come, and that has passed",
-                    "what comes later changes nothing: know it, or wait for a deadline",
+                    f"More of {quoted(name)} may come after the rule {quoted(rule.name)} has taken effect, "
+                    "and then changes nothing.",
+                    "Consider waiting for a deadline before which they must come.",
                 )
         return meaning
 

@@ -7,7 +7,7 @@ that is learnt, and what it counted before counts once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from contracts.civil import MAX_MS
@@ -273,15 +273,20 @@ class Course:
                 self._let_exist(claim, moment)
 
     def judge(self, stated: StatedFact, fact: ExistingFact) -> tuple[str, str] | None:
-        """Why a statement that is counted now can have no effect: a status and the reason; None if it can."""
-        rule = stated.rule
+        """Why a statement can have no effect: a status and the reason; None if it can.
+
+        Asked when it is counted, and again when its last confirmation is: `fact` says which.
+        """
+        rule, done, deadlines = stated.rule, "counted", (stated.rule.state_before, stated.rule.before)
+        if fact.confirmed is not None:
+            done, deadlines = "confirmed", (None, rule.before)
         if self.start is None:
             return REFUSED, "counted before the agreement was in force: state it again"
         if self.evaluator.end is not None and stated.name not in self.contract.after_end:
-            return REFUSED, "counted after the agreement had ended"
-        for deadline in (rule.state_before, rule.before):
+            return REFUSED, f"{done} after the agreement had ended"
+        for deadline in deadlines:
             if deadline is not None and self.has_passed(deadline, stated):
-                return LATE, f"counted after {deadline} had closed"
+                return LATE, f"{done} after {deadline} had closed"
         if surplus := self.quota.surplus(stated):
             return SURPLUS, surplus
         if rule.when is None:
@@ -291,17 +296,21 @@ class Course:
             holds = Look(self.contract.program, self.evaluator.known, key, own=fact).value(rule.when)
         except TallyError as error:
             return REFUSED, str(error)
-        return None if holds is True else (REFUSED, f"counted when this did not hold: {rule.when.text}")
+        return None if holds is True else (REFUSED, f"{done} when this did not hold: {rule.when.text}")
 
-    def fact_of(self, record: Record, stated: StatedFact, moment: Moment) -> ExistingFact:
-        """A statement as it would exist if it needed no confirmation."""
+    def fact_of(
+        self, record: Record, stated: StatedFact, moment: Moment, confirmations: Sequence[bytes] = ()
+    ) -> ExistingFact:
+        """A statement as it exists from a moment on, with what confirms it, if that makes it exist."""
+        claim = self.claims.get((record.leaf_hash, stated.name))
+        entries = (record.leaf_hash, *confirmations)
         return ExistingFact(
             name=stated.name,
             fields=stated.fields,
             at=stated.at,
-            counted=moment.instant,
-            confirmed=None,
-            entries=(record.leaf_hash,),
+            counted=moment.instant if claim is None else claim.counted,
+            confirmed=max((self.counted[entry].instant for entry in confirmations), default=None),
+            entries=tuple(sorted(entries, key=lambda entry: self.ranks.get(entry, len(self.ranks)))),
             since=moment,
         )
 
@@ -329,29 +338,12 @@ class Course:
         confirmations = self.confirmations.of(claim.record.leaf_hash, needed)
         if confirmations is None:
             return
-        if self.evaluator.end is not None and stated.name not in self.contract.after_end:
-            claim.status, claim.reason = REFUSED, "confirmed after the agreement had ended"
-        elif stated.rule.before is not None and self.has_passed(stated.rule.before, stated):
-            claim.status, claim.reason = LATE, f"confirmed after {stated.rule.before} had closed"
-        elif surplus := self.quota.surplus(stated):
-            claim.status, claim.reason = SURPLUS, surplus
-        else:
-            claim.status = EXISTS
-            self._add(claim, confirmations, moment)
-
-    def _add(self, claim: Claim, confirmations: list[bytes], moment: Moment) -> None:
-        stated = claim.stated
+        fact = self.fact_of(claim.record, stated, moment, confirmations)
+        if confirmations and (trouble := self.judge(stated, fact)):
+            claim.status, claim.reason = trouble
+            return
+        claim.status = EXISTS
         self.quota.take(stated)
-        times = [self.counted[confirmation].instant for confirmation in confirmations]
-        fact = ExistingFact(
-            name=stated.name,
-            fields=stated.fields,
-            at=stated.at,
-            counted=claim.counted,
-            confirmed=max(times, default=None),
-            entries=tuple(sorted((claim.record.leaf_hash, *confirmations), key=self.ranks.__getitem__)),
-            since=moment,
-        )
         self.existing.append(fact)
         self.evaluator.exist(fact)
 

@@ -62,13 +62,16 @@ class EventValue:
     """Where a field's value stands in an event.
 
     `source` is what part of the event (`quantity`, `transaction`, …), `type` and `unit` choose among
-    several, `take` says which of several numbers: `sum`, `min` or `max`.
+    several. Of readings `take` says what they come to: `sum`, `min`, `max`, or `count`, how many there are;
+    then `above` and `below` (a number, or the name of a param that is one) leave out the others.
     """
 
     source: str
     type: str | None
     unit: str | None
     take: str | None
+    above: str | None
+    below: str | None
     place: Place
 
 
@@ -117,7 +120,7 @@ class FactRule:
     At most `max` count, for each value of the field `per` where there is one, and `total` in all. With
     `before` it exists only if all of it was counted before that deadline closed, with `state_before` the
     statement itself before that one. `attachments` hashes at least stand in the statement, and `when`
-    holds at the moment at which it is counted.
+    holds at the moment at which it is counted, and again at the one at which it comes to exist.
     """
 
     by: tuple[str, ...]

@@ -11,8 +11,10 @@ Where a field finds its value (`event`):
 
 - `quantity`: the sum over what the event is about (observed, packed, put out), in `unit`; without `unit`,
   one for each single item and the amounts that have no unit. `type` narrows it to one product.
-- `sensor`: the reports of `type` in `unit`; `take: min` and `max` see their least and greatest values too,
-  `sum` adds the values, without `take` there must be one value
+- `sensor`: the reports of `type` in `unit`, at least one; `take: min` and `max` see their least and greatest
+  values too, `sum` adds the values, `count` says how many reports there are, without `take` there must be one
+  value. `above` and `below` leave out the numbers that are not: of `count` the reports of which neither the
+  value nor the greatest is above, or neither the value nor the least below
 - `transaction`, `source`, `destination`: the one of `type`; `identifier`: the one thing that it is about
 - `location`, `read_point`, `disposition`: what the event says
 """
@@ -29,7 +31,7 @@ from contracts.facts import StatedFact, read_stated
 from contracts.limits import DIGITS, NAME
 from contracts.records import Record
 from contracts.values import Instant, format_value
-from ledger.errors import InvalidError, MissingError, TallyError
+from ledger.errors import InvalidError, MissingError, TallyError, short
 from ledger.trace.document import read_event
 from ledger.trace.event import Event, Thing, Typed, things_of, view_event
 from ledger.trace.identifiers import canonical
@@ -77,6 +79,31 @@ def resolve(document: Document, text: str) -> str:
             action=f"define {text} under params",
         )
     return format_value(param.value)
+
+
+def check_identifiers(document: Document, stated: StatedFact, keys: frozenset[str]) -> None:
+    """Check that a statement by hand writes a key as events tell it, or it would come together with nothing.
+
+    Raises:
+        InvalidError: another form of the identifier; the message says which to write.
+    """
+    told = {
+        name
+        for rule in document.facts.values()
+        for name, field in rule.fields.items()
+        if field.event is not None and field.type.kind == "string" and field.event.source != "disposition"
+    }
+    for field in sorted(told & stated.texts.keys()):
+        if field not in keys and field != stated.rule.per:
+            continue
+        text, same = stated.texts[field], canonical(stated.texts[field])
+        if text != same:
+            raise InvalidError(
+                f"fact {stated.name} field {field}",
+                found=short(text),
+                expected="the form in which events tell it: another text is another key",
+                action=f"write {same}",
+            )
 
 
 def _stated(document: Document, name: str, event: Event, value: Mapping[str, JsonValue]) -> StatedFact:
@@ -127,7 +154,7 @@ def _field(document: Document, of: EventValue, event: Event, value: Mapping[str,
         case "quantity":
             return _quantity(document, of, event)
         case "sensor":
-            return _sensor(of, value)
+            return read_sensor(document, of, value)
         case "identifier":
             return _only([thing.id for thing in _about(event)] or [event.parent])
         case _:
@@ -166,23 +193,64 @@ def _quantity(document: Document, of: EventValue, event: Event) -> str:
     return _added([Decimal(amount) for amount in amounts])
 
 
-def _sensor(of: EventValue, value: Mapping[str, JsonValue]) -> str:
+def read_sensor(document: Document, of: EventValue, value: Mapping[str, JsonValue]) -> str:
+    """What the readings of an event come to for a field.
+
+    Raises:
+        MissingError: none that it could be.
+    """
     if of.type is None:
         raise _unfit("a sensor without its type")
     reports = list(_reports(value, of.type, of.unit))
+    low, high = threshold(document, of.above), threshold(document, of.below)
+    if of.take == "count" and reports:
+        return str(sum(_counts(report, low, high) for report in reports))
     keys = {"min": ("minValue", "value"), "max": ("maxValue", "value")}.get(of.take or "", ("value",))
-    values = [found for report in reports for key in keys if isinstance(found := report.get(key), Decimal)]
+    told = [number for report in reports for number in _numbers(report, *keys)]
+    values = [n for n in told if (low is None or n > low) and (high is None or n < high)]
     match of.take:
+        case "sum" if told:
+            return _added(values)
         case _ if not values:
             raise _unfit("no such reading")
         case "min":
             return _text(min(values))
         case "max":
             return _text(max(values))
-        case "sum":
-            return _added(values)
         case _:
             return _only([_text(reading) for reading in values])
+
+
+def threshold(document: Document, text: str | None) -> Decimal | None:
+    """What readings must be above or below: a number, or the value of a param that is one.
+
+    Raises:
+        InvalidError: no such param.
+    """
+    if text is None or not NAME.fullmatch(text):
+        return None if text is None else Decimal(text)
+    param = document.params.get(text)
+    if param is None or not isinstance(param.value, int | Decimal) or isinstance(param.value, bool):
+        raise InvalidError(
+            "event",
+            found=f"the number {text}",
+            expected="a number, or a param that is an integer or decimal",
+            action=f"define {text} under params",
+        )
+    return Decimal(param.value)
+
+
+def _counts(report: Mapping[str, JsonValue], low: Decimal | None, high: Decimal | None) -> bool:
+    """Whether a report lies on the right side of both; one without a number lies nowhere."""
+    above = low is None or any(number > low for number in _numbers(report, "value", "maxValue"))
+    below = high is None or any(number < high for number in _numbers(report, "value", "minValue"))
+    return above and below
+
+
+def _numbers(report: Mapping[str, JsonValue], *keys: str) -> Iterator[Decimal]:
+    for key in keys:
+        if isinstance(found := report.get(key), Decimal):
+            yield found
 
 
 def _reports(

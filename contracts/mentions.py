@@ -81,6 +81,20 @@ class Mentions:
         return self._lets[name]
 
 
+def document_expressions(document: Document) -> Iterator[Expression]:
+    """Every expression of a document: lets, deadlines, what facts ask, rules."""
+    yield from document.lets.values()
+    for deadline in document.deadlines.values():
+        yield deadline.at
+        if deadline.grace is not None:
+            yield deadline.grace
+    for fact in document.facts.values():
+        if fact.when is not None:
+            yield fact.when
+    for rule in document.rules:
+        yield from rule_expressions(rule)
+
+
 def rule_expressions(rule: Rule) -> Iterator[Expression]:
     """Every expression of a rule: its condition, then those of its effects."""
     yield rule.when

@@ -22,10 +22,11 @@ from contracts.limits import (
     MAX_MEMBERS,
     MAX_PARTIES,
     MAX_VALUE_CHARS,
+    NAME,
     ROLE,
 )
 from contracts.tree import Reader, check_name, optional
-from contracts.types import KINDS, Type
+from contracts.types import KINDS, Type, parse_typed
 from ledger.errors import short
 
 EVENT_TYPES = (
@@ -47,7 +48,9 @@ EVENT_PARTS = (
     "disposition",
 )
 """The parts of an event that a field can take its value from."""
-TAKES = ("sum", "min", "max")
+TAKES = ("sum", "min", "max", "count")
+"""What the readings of a sensor can come to."""
+_EVENT_VALUE_KEYS = ("type", "unit", "take", "above", "below")
 PARTY_TYPES = ("owning_party", "possessing_party", "location")
 
 _FACT_KEYS = ("confirm", "before", "state_before", "max", "per", "total", "fields", "attachments", "when")
@@ -132,7 +135,7 @@ def _field(reader: Reader) -> FieldRule:
         return FieldRule(type=Type("money", detail.tree), least=None, most=None, place=reader.place)
     if kind not in KINDS:
         raise reader.refuse(short(kind), f"a type: {', '.join(KINDS)}", _type_action(kind))
-    details = detail.keys((), ("least", "most", "event", "type", "unit", "take"), "bounds")
+    details = detail.keys((), ("least", "most", "event", *_EVENT_VALUE_KEYS), "bounds")
     least, most = (_text(details, key, "a value or a param") for key in ("least", "most"))
     event = _event_value(detail, details, kind)
     return FieldRule(type=Type(kind), least=least, most=most, event=event, place=reader.place)
@@ -148,7 +151,7 @@ def _type_action(kind: str) -> str:
 def _event_value(reader: Reader, parts: Mapping[str, Reader], kind: str) -> EventValue | None:
     """`event: quantity, unit: KGM`: where an event has the value of a field."""
     if "event" not in parts:
-        if stray := [key for key in ("type", "unit", "take") if key in parts]:
+        if stray := [key for key in _EVENT_VALUE_KEYS if key in parts]:
             raise parts[stray[0]].refuse(f"{stray[0]} without event", "the part of an event", "add `event`")
         return None
     source = parts["event"].word(EVENT_PARTS, "a part of an event")
@@ -157,15 +160,34 @@ def _event_value(reader: Reader, parts: Mapping[str, Reader], kind: str) -> Even
         raise reader.refuse(
             f"a {kind} from {source}", "an integer or decimal from quantity or sensor, otherwise a string"
         )
-    if "take" in parts and not numeric:
-        raise parts["take"].refuse("take", "take only where there are numbers", "remove it")
+    _check_narrowed(parts, source)
     return EventValue(
         source=source,
         type=_text(parts, "type", "a word or URI"),
         unit=_text(parts, "unit", "a unit such as KGM"),
-        take=parts["take"].word(TAKES, "which of several") if "take" in parts else None,
+        take=parts["take"].word(TAKES, "what readings come to") if "take" in parts else None,
+        above=_number(parts, "above"),
+        below=_number(parts, "below"),
         place=reader.place,
     )
+
+
+def _check_narrowed(parts: Mapping[str, Reader], source: str) -> None:
+    """Only readings of a sensor are several numbers, and only where it is said what they come to, fewer."""
+    for key in ("take", "above", "below"):
+        if key in parts and source != "sensor":
+            raise parts[key].refuse(f"{key} of a {source}", f"{key} only of a sensor", "remove it")
+        if key in parts and "take" not in parts:
+            found = f"{key} without take"
+            raise parts[key].refuse(found, f"what readings come to: {', '.join(TAKES)}", "add `take`")
+
+
+def _number(parts: Mapping[str, Reader], key: str) -> str | None:
+    """A number, or the name of a param, which is looked up once the params are known."""
+    text = _text(parts, key, "a number or a param")
+    if text is not None and not NAME.fullmatch(text):
+        parse_typed(Type("decimal"), text, str(parts[key].place))
+    return text
 
 
 def _text(parts: Mapping[str, Reader], key: str, what: str) -> str | None:

@@ -88,11 +88,17 @@ def _offsets(reader: Reader) -> list[tuple[Instant | None, Duration]]:
 
 
 def _offset(reader: Reader) -> Duration:
-    text = reader.text(10, "an offset such as +01:00")
+    text = reader.text(MAX_VALUE_CHARS, "an offset such as +01:00")
     read = _OFFSET.fullmatch(text)
     if text == "Z":
         return Duration(0)
     if read is None:
-        raise MalformedError(str(reader.place), found=short(text), expected="Z, or an offset such as +01:00")
+        raise MalformedError(
+            str(reader.place),
+            found=short(text),
+            expected='how far clocks are ahead of UTC: Z, or an offset such as "+01:00"',
+            action='write "+01:00", or where clocks change a list: [{offset: "+01:00"}, '
+            '{from: "2026-03-29T01:00:00Z", offset: "+02:00"}]',
+        )
     minutes = int(read[2]) * 60 + int(read[3])
     return Duration((-minutes if read[1] == "-" else minutes) * 60_000)

@@ -18,6 +18,7 @@ from contracts.course import Course, Missing
 from contracts.document import agreement_hash
 from contracts.held import LATER_KINDS, SIGNING_KINDS, STREAM_KINDS, Held
 from contracts.records import NOTHING_OUTSIDE, Outside, Position, Record, log_order
+from contracts.signing import check_replaces
 from contracts.terms import FIRST, LogOrder, Term, cut_order, find_terms, namable
 from ledger.errors import TallyError
 
@@ -239,11 +240,12 @@ class Replay:
         """Note which entry brought a replacing agreement into force; True where that has changed."""
         successor = self.successors[about]
         start = successor.course.start
-        parties = set(self.contract.document.parties.values())
-        if start is None or not parties <= set(successor.contract.document.parties.values()):
-            return False
         offer = successor.course.offer
-        if offer is None or offer.record.body["replaces"] != self.contract.agreement:
+        if start is None or offer is None or offer.record.body["replaces"] != self.contract.agreement:
+            return False
+        try:
+            check_replaces(self.contract.document, successor.contract.document, "new version")
+        except TallyError:
             return False
         known = self._starts.get(about)
         if known is not None and successor.held.records[known].position == start.position:

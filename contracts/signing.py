@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from contracts.document import TIMEKEEPER, Document
+from contracts.document import TIMEKEEPER, Document, SignRule
 from contracts.records import Record, Signature
 from ledger.errors import ForbiddenError, InvalidError, short
 
@@ -78,3 +78,36 @@ def signers(
             action="sign with the key of such a person",
         )
     return tuple(dict.fromkeys(people))
+
+
+def check_replaces(old: Document, new: Document, where: str) -> None:
+    """Check that a new version binds everyone whom the earlier one binds, by as many people of theirs.
+
+    Else one person could sign away what took two: for each role that signs the earlier one its organization
+    must have a role in the new one that needs as many people, in no other roles.
+
+    Raises:
+        InvalidError: it lacks a party, or asks for less of one.
+    """
+    if not set(old.parties.values()) <= set(new.parties.values()):
+        raise InvalidError(
+            f"{where} replaces",
+            found=f"parties {', '.join(new.parties.values())}",
+            expected=f"at least {', '.join(old.parties.values())}",
+            action="name everyone who is bound by the earlier one",
+        )
+    for role, holder in old.parties.items():
+        before = old.sign[role]
+        rules = [new.sign[other] for other, organization in new.parties.items() if organization == holder]
+        if not any(_asks_as_much(rule, before) for rule in rules):
+            raise InvalidError(
+                f"{where} sign",
+                found=f"less of {holder} than the earlier one asks",
+                expected=f"{before.need} of {' or '.join(before.of) or 'its people'}",
+                action="ask for as many, in the same roles; or end the earlier one together first",
+            )
+
+
+def _asks_as_much(rule: SignRule, before: SignRule) -> bool:
+    roles = not before.of or (bool(rule.of) and set(rule.of) <= set(before.of))
+    return roles and rule.need >= before.need

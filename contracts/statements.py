@@ -8,18 +8,20 @@ only says what a statement that stands in a log means.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import NoReturn
 
 from contracts.civil import MAX_MS
 from contracts.contract import Contract, load_contract
 from contracts.corrections import check_effects, must_sign
-from contracts.course import EXISTS, LATE, REFUSED, SURPLUS, Offer
+from contracts.course import LATE, REFUSED, WAITING, Offer
 from contracts.document import TERMINATE
-from contracts.facts import parse_fact
+from contracts.events import check_identifiers
+from contracts.facts import StatedFact, parse_fact
 from contracts.facts_known import Moment
 from contracts.records import Outside, Record
 from contracts.replay import Replay
-from contracts.signing import check_member, check_person, check_reach, signers
+from contracts.signing import check_member, check_person, check_reach, check_replaces, signers
 from contracts.terms import has_voice
 from contracts.values import Instant
 from contracts.wishes import has_corrected, open_wishes, who_ends
@@ -27,6 +29,7 @@ from ledger.errors import ConflictError, ForbiddenError, InvalidError, MissingEr
 from ledger.log.kinds import check_body
 
 SEE = "see `tally agree show`"
+WAIT = "wait until that holds, or leave it unconfirmed"
 SETTLED = "nothing to do: it changes nothing any more; to put right what followed: `tally agree correct`"
 
 
@@ -55,13 +58,7 @@ def check_proposal(record: Record, replaced: Replay | None) -> Contract:
     old = replaced.contract.document
     if replaced.course.start is None or replaced.course.end is not None:
         _conflict(f"{where} replaces", "an agreement that is not in force", "one in force")
-    if not set(old.parties.values()) <= set(document.parties.values()):
-        raise InvalidError(
-            f"{where} replaces",
-            found=f"parties {', '.join(document.parties.values())}",
-            expected=f"at least {', '.join(old.parties.values())}",
-            action="name everyone who is bound by the earlier one",
-        )
+    check_replaces(old, document, where)
     if document.timekeeper != replaced.timekeeper:
         raise InvalidError(
             f"{where} replaces",
@@ -196,6 +193,7 @@ def _check_fact(replay: Replay, record: Record, where: str) -> None:
     if refused := course.judge(stated, course.fact_of(record, stated, moment)):
         action = SETTLED if refused[0] == LATE else f"nothing to do, or {SEE}"
         _conflict(f"fact {stated.name}", refused[1], "one that can still count", action)
+    check_identifiers(document, stated, replay.contract.keys)
 
 
 def _check_confirm(replay: Replay, record: Record, where: str) -> None:
@@ -216,16 +214,43 @@ def _check_confirm(replay: Replay, record: Record, where: str) -> None:
             action="let them confirm it",
         )
     check_person(record, where)
-    for name, stated in held.stated[fact].items():
-        claim = replay.course.claims.get((fact, name))
-        if claim is not None and claim.status in (REFUSED, SURPLUS, EXISTS, LATE):
-            why = f": {claim.reason}" if claim.reason else ""
-            _conflict(where, f"a fact that is settled: {claim.status}{why}", "one that waits", SETTLED)
-        before = stated.rule.before
-        if before is not None and replay.course.has_passed(before, stated):
-            _conflict(where, f"a fact that is late: {before} has closed", "one that waits", SETTLED)
+    parties = replay.contract.document.parties
+    mine = [
+        stated
+        for stated in held.stated[fact].values()
+        if record.organization in {parties[role] for role in stated.rule.confirm}
+    ]
+    # An event may state several facts: one that waits is reason enough.
+    reasons = [_why_not(replay, record, stated) for stated in mine]
+    if all(reasons):
+        found, action = next(filter(None, reasons))
+        _conflict(where, found, "one that waits", action)
     if any(given.organization == record.organization for given in held.confirms.get(fact, ())):
         _conflict(where, f"confirmed by {record.organization} already", "one confirmation", "nothing to do")
+
+
+def _why_not(replay: Replay, record: Record, stated: StatedFact) -> tuple[str, str] | None:
+    """Why a confirmation would do nothing for a fact, and what to do; None if it may do something."""
+    course, fact = replay.course, record.body["fact"]
+    claim = course.claims.get((fact, stated.name))
+    if claim is not None and claim.status != WAITING:
+        why = f": {claim.reason}" if claim.reason else ""
+        return f"a fact that is settled: {claim.status}{why}", SETTLED
+    if course.start is None:
+        return None
+    parties = replay.contract.document.parties
+    others = {parties[role] for role in stated.rule.confirm} - {record.organization}
+    if claim is None or course.confirmations.of(fact, others) is None:
+        # Until it is counted and the last one confirms it, its `when` may come to hold.
+        stated = replace(stated, rule=replace(stated.rule, when=None))
+    moment = Moment(instant=Instant(max(record.time_ms, course.last_ms)), position=record.position)
+    existing = course.fact_of(replay.held.records[fact], stated, moment)
+    trouble = course.judge(stated, replace(existing, confirmed=moment.instant))
+    if trouble is None:
+        return None
+    status, reason = trouble
+    waits = status == REFUSED and course.end is None
+    return f"a fact that would not count: {reason}", WAIT if waits else SETTLED
 
 
 def _check_terminate(replay: Replay, record: Record, where: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TypeAlias
 
 from contracts.values import Value
@@ -220,6 +220,25 @@ def walk(node: Node) -> Iterator[Node]:
         current = waiting.pop()
         yield current
         waiting.extend(reversed(children(current)))
+
+
+_BELOW = frozenset(("span", "operand", "left", "right", "arguments", "where"))
+"""What of a node is another node, or says where it stands."""
+
+
+def is_same(a: Node, b: Node) -> bool:
+    """Whether two nodes say the same, wherever they stand."""
+    if type(a) is not type(b):
+        return False
+    said = [part.name for part in fields(a) if part.name not in _BELOW]
+    below_a, below_b = children(a), children(b)
+    if isinstance(a, Aggregate) and isinstance(b, Aggregate) and (a.where is None) is not (b.where is None):
+        return False
+    return (
+        all(getattr(a, name) == getattr(b, name) for name in said)
+        and len(below_a) == len(below_b)
+        and all(map(is_same, below_a, below_b))
+    )
 
 
 def outermost(node: Node) -> Iterator[Node]:

@@ -143,7 +143,34 @@ class Reader:
             raise self.refuse(_kind(self.tree), f"{what}, a map")
         if len(self.tree) > limit:
             raise TooLargeError(str(self.place), found=f"{len(self.tree)} keys", expected=f"at most {limit}")
-        return {key: self._child(key, self.tree[key]) for key in sorted(self.tree)}
+        tree = self._rejoined(self.tree)
+        return {key: self._child(key, tree[key]) for key in sorted(tree)}
+
+    def _rejoined(self, tree: dict[str, Tree]) -> dict[str, Tree]:
+        """Put expressions together that commas between braces have cut; each is a fault, told once."""
+        found: dict[str, Tree] = {}
+        names, at = list(tree), 0
+        while at < len(names):
+            key, part = names[at], tree[names[at]]
+            found[key] = part
+            at += 1
+            if not isinstance(part, str) or (depth := _depth(part)) <= 0:
+                continue
+            end = at
+            while depth > 0 and end < len(names) and tree[names[end]] == "":
+                depth, end = depth + _depth(names[end]), end + 1
+            if depth or end == at:
+                continue
+            found[key] = text = ", ".join([part, *names[at:end]])
+            at = end
+            mark = "'" if '"' in text else '"'
+            fault = self._child(key, text).refuse(
+                f"{short(part)}, where a comma ends it",
+                "an expression with a comma in quotes, where it is between braces",
+                f"write {key}: {mark}{text}{mark}",
+            )
+            self.faults.add(fault)
+        return found
 
     def keys(self, required: Sequence[str], optional: Sequence[str], what: str) -> dict[str, Reader]:
         """The nodes of this map, whose keys are known to the language.
@@ -168,6 +195,11 @@ class Reader:
     def _child(self, step: str | int, tree: Tree) -> Reader:
         path = (*self.path, step)
         return Reader(tree=tree, label=self.label, path=path, marks=self.marks, faults=self.faults)
+
+
+def _depth(text: str) -> int:
+    """How many brackets a text opens and does not close."""
+    return text.count("(") - text.count(")")
 
 
 def _odd_letter(text: str) -> int | None:

@@ -242,7 +242,7 @@ class _Desk:
                 "proposal": recorded.leaf.hex(),
                 "name": document.name,
                 "text": render_text(document),
-                "warnings": [str(problem) for problem in report.warnings],
+                "warnings": [problem.advice for problem in report.warnings],
             },
         )
 

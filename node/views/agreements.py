@@ -56,7 +56,7 @@ def show_agreement(reader: Reader, state: State, book: AgreementBook, agreement:
         ],
         "due": [shown_due(found, amount) for amount in evaluation.dues],
         "obligations": [shown_obligation(found, obliged) for obliged in evaluation.obligations],
-        "warnings": [str(problem) for problem in found.contract.report.warnings],
+        "warnings": [problem.advice for problem in found.contract.report.warnings],
         "remarks": [
             {"leaf": remark.leaf_hash.hex(), "organization": remark.organization, "text": remark.text}
             for remark in found.remarks

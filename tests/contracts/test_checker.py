@@ -193,9 +193,9 @@ def test_what_is_unused_or_untold_is_a_warning() -> None:
     document = parse_document(encode({**BASE, **change}), "c")
     found = {problem.found for problem in inspect_document(document).warnings}
     assert {
-        "steps is never used",
-        "many is never used",
-        "rate decides, and the text does not tell it",
+        "“steps” is never used.",
+        "“many” is never used.",
+        "The value “rate” decides what follows, but the text does not say it.",
     } <= found
 
 
@@ -228,7 +228,8 @@ def test_an_amount_with_too_many_decimals_is_a_warning(amount: str, warned: bool
 
 def test_a_party_that_keeps_the_time_is_a_warning() -> None:
     document = parse_document(encode({**BASE, "timekeeper": "bolt"}), "c")
-    assert "bolt, which is also buyer" in [problem.found for problem in inspect_document(document).warnings]
+    told = [problem.found for problem in inspect_document(document).warnings]
+    assert "bolt keeps the time and is a party itself, the buyer." in told
 
 
 def test_numbers_of_a_table_are_told_and_others_are_not() -> None:
@@ -238,8 +239,8 @@ def test_numbers_of_a_table_are_told_and_others_are_not() -> None:
         "text": f"{BASE['text']} Below 100 pieces 5%, from 100 on 10%, and 77 of something else.",
     }
     warned = inspect_document(parse_document(encode(document), "c")).warnings
-    told = [warning.found for warning in warned if "which is no param" in warning.found]
-    assert told == ["the number 77, which is no param"]
+    told = [warning.found for warning in warned if "reads this number" in warning.found]
+    assert told == ["The text says 77, but no rule or table reads this number."]
 
 
 def test_the_first_error_counts_the_others() -> None:
@@ -312,7 +313,7 @@ rules:
 def test_a_fact_that_only_who_gains_by_its_absence_may_state_is_warned_of(stater: str, warned: bool) -> None:
     report = inspect_document(parse_contract_yaml(SILENCE.replace("STATER", stater).encode(), "silence"))
     assert not report.errors
-    assert any("gains if it is not there" in str(problem) for problem in report.warnings) is warned
+    assert any("gains by not doing so" in str(problem) for problem in report.warnings) is warned
 
 
 BACKDATED = """
@@ -359,9 +360,12 @@ def backdated(at: str = "invoiced.at", on: str = "invoiced.counted", confirm: st
 )
 def test_a_window_that_its_opponent_sets_back_is_a_warning(at: str, field: str, instead: str) -> None:
     (problem,) = backdated(at)
-    assert problem.found == f"invoiced.{field}, which seller alone chooses and buyer loses by"
+    assert (
+        problem.found
+        == f"seller alone chooses “{field}” that “invoiced” states, and buyer loses if it is set back."
+    )
     assert instead in problem.action
-    assert problem.action.endswith("or let buyer confirm invoiced")
+    assert problem.action.endswith("or let buyer confirm “invoiced”.")
     assert backdated(at, confirm="confirm: [buyer],") == []
 
 
@@ -421,8 +425,8 @@ def test_paths_without_end_through_lets_are_not_all_followed() -> None:
 def test_percent_tells_a_hundred_and_a_share(text: str, when: str, untold: list[str]) -> None:
     document = BASE | rule(f"exists(delivered) and {when}") | {"text": f"{BASE['text']} {text}"}
     found = [problem.found for problem in inspect_document(parse_document(encode(document), "c")).warnings]
-    assert [f for f in found if "does not tell" in f] == [
-        f"the number {n}, which the text does not tell" for n in untold
+    assert [f for f in found if "decides what follows" in f] == [
+        f"The number {n} decides what follows, but the text does not say it." for n in untold
     ]
 
 

@@ -98,6 +98,23 @@ def test_a_new_version_in_force_ends_the_one_before(story: Any, documents: Path)
     assert fold_agreement(newer.agreement, records).status == IN_FORCE
 
 
+def test_a_new_version_that_fewer_people_sign_leaves_the_one_before_in_force(
+    story: Any, documents: Path
+) -> None:
+    text = (documents / "payment-upon-delivery.yaml").read_bytes()
+    strict = text.replace(b"timekeeper:", b"sign: {buyer: 2}\ntimekeeper:")
+    told = story(parse_contract_yaml(strict))
+    proposal = told.propose("acme")
+    told.count(*(told.sign(proposal, role, f"{role}-{n}") for role in told.document.sign for n in (1, 2)))
+    newer = story(parse_contract_yaml(text))
+    newer.lengths, newer.now_ms = told.lengths, told.now_ms
+    proposal = newer.propose("acme", replaces=told.agreement)
+    newer.count(*(newer.sign(proposal, role, role) for role in newer.document.sign))
+    records = [*told.records, *newer.records]
+    assert fold_agreement(newer.agreement, records).status == IN_FORCE
+    assert fold_agreement(told.agreement, records).status == IN_FORCE
+
+
 # Corrections
 
 

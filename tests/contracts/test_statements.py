@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.reading import parse_contract_yaml
 from contracts.records import Record, Signature
 from contracts.replay import Replay
 from contracts.statements import check_proposal, check_statement
@@ -250,3 +251,116 @@ def test_no_body_breaks_a_check(story: Any, data: st.DataObject) -> None:
         body = data.draw(st.fixed_dictionaries(dict.fromkeys(KINDS[kind].fields, values | hashes)))
         with pytest.raises(TallyError):
             check(body)
+
+
+CAPPED = b"""
+contract: 1
+name: capped
+parties: {seller: acme, buyer: bolt, judge: dart}
+timekeeper: port
+params: {cap: {integer: 10}}
+text: "{seller} claims of {buyer} at most {cap} in all; {buyer} and {judge} confirm."
+facts:
+  claimed:
+    by: [seller]
+    confirm: [buyer, judge]
+    max: 20
+    fields: {amount: {integer: {least: 1}}}
+    when: sum(claimed, claimed.amount) + claimed.amount <= cap
+rules:
+  - {name: told, when: count(claimed) > 1, then: [{notify: [buyer]}]}
+"""
+
+
+def two_claims(story: Any) -> tuple[Any, Record, Record]:
+    told = story(parse_contract_yaml(CAPPED))
+    told.sign_all()
+    first, second = (told.state("acme", "claimed", {"amount": amount}) for amount in ("6", "7"))
+    told.count(first, second)
+    return told, first, second
+
+
+def confirm_as(told: Any, organization: str, fact: Record) -> None:
+    body = {"agreement": told.agreement, "fact": fact.leaf_hash}
+    check_confirm(told.replay(), organization, body, person(organization))
+
+
+def test_the_last_confirmation_of_what_would_not_count_is_refused(story: Any) -> None:
+    told, first, second = two_claims(story)
+    told.count(told.confirm("bolt", first), told.confirm("bolt", second))
+    confirm_as(told, "dart", second)
+    told.count(told.confirm("dart", first))
+    with pytest.raises(ConflictError) as caught:
+        confirm_as(told, "dart", second)
+    assert caught.value.found.startswith(
+        "a fact that would not count: confirmed when this did not hold: sum("
+    )
+    assert caught.value.action == "wait until that holds, or leave it unconfirmed"
+
+
+def test_a_confirmation_that_is_not_the_last_may_come_before_its_condition_holds(story: Any) -> None:
+    told, first, second = two_claims(story)
+    told.count(told.confirm("bolt", first), told.confirm("dart", first))
+    confirm_as(told, "bolt", second)
+    uncounted = told.state("acme", "claimed", {"amount": "9"})
+    confirm_as(told, "bolt", uncounted)
+
+
+def test_after_the_end_nothing_is_confirmed(story: Any) -> None:
+    told, first, _ = two_claims(story)
+    told.count(told.confirm("bolt", first))
+    confirm_as(told, "dart", first)
+    for role, organization in told.document.parties.items():
+        body = {"agreement": told.agreement, "party": role, "text": ""}
+        told.count(told.add(organization, "agreement.terminate", body, person="anna"))
+    with pytest.raises(ConflictError, match="after the agreement had ended"):
+        confirm_as(told, "dart", first)
+
+
+SHIPPED = """
+contract: 1
+name: shipped
+parties: {carrier: dart, buyer: bolt}
+timekeeper: port
+text: "{carrier} tells {buyer}."
+facts:
+  arrived:
+    by: [carrier]
+    per: crate
+    total: 100
+    event: {type: ObjectEvent, action: OBSERVE}
+    fields: {crate: {string: {event: identifier}}}
+  declared: {by: [buyer], per: number, total: 100, fields: {number: string, crate: string}}
+rules:
+  - {name: told, PER when: count(arrived) + count(declared) > 1, then: [{notify: [buyer]}]}
+"""
+LINK, URN = "https://id.gs1.org/00/106141412345678908", "urn:epc:id:sscc:0614141.1234567890"
+
+
+def declare(story: Any, per: str, **fields: str) -> None:
+    told = story(parse_contract_yaml(SHIPPED.replace("PER", per).encode()))
+    told.sign_all()
+    body = fact_body(told, name="declared", fields={"number": "1", **fields})
+    check_fact(told.replay(), "bolt", body)
+
+
+def test_a_key_that_events_tell_is_stated_in_their_form(story: Any) -> None:
+    declare(story, "per: crate,", crate=LINK)
+    declare(story, "per: crate,", crate="crate 7")
+    with pytest.raises(InvalidError) as caught:
+        declare(story, "per: crate,", crate=URN)
+    assert caught.value.where == "fact declared field crate"
+    assert caught.value.action == f"write {LINK}"
+
+
+def test_what_is_no_key_or_comes_from_no_event_is_stated_as_it_is(story: Any) -> None:
+    declare(story, "", crate=URN)
+    declare(story, "per: number,", number=URN, crate=URN)
+
+
+def test_what_counts_does_not_hang_on_the_form_of_a_key(story: Any) -> None:
+    told = story(parse_contract_yaml(SHIPPED.replace("PER", "per: crate,").encode()))
+    told.sign_all()
+    told.count(told.state("bolt", "declared", {"number": "1", "crate": URN}))
+    (view,) = told.fold().facts
+    assert (view.status, dict(view.fields)["crate"]) == ("exists", URN)
