@@ -6,19 +6,18 @@ try; it prints. What people sign is the signed form (`contracts.document`), whos
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from contracts.agreement import ENDED, PROPOSED, Agreement
 from contracts.contract import Contract
 from contracts.course import EXISTS, NOT_COUNTED
 from contracts.decision import MET, Evaluation
-from contracts.document import TIMEKEEPER, format_document
+from contracts.document import TIMEKEEPER, SignRule, format_document
 from contracts.examples import examples
 from contracts.limits import LANGUAGE_VECTORS
 from contracts.markup import PAGE_POLICY, bullets, rows, tag, text_of, wrap
-from contracts.phrases import listed, quoted
-from contracts.problems import Problem
-from contracts.render import prose_value, render_text
+from contracts.phrases import Item, listed, quoted
+from contracts.render import prose_value, render_text, surroundings
 from contracts.values import Instant, format_value
 from contracts.words import RuleWords, Words, told_time
 
@@ -43,6 +42,22 @@ li { margin: .2em 0; overflow-wrap: anywhere; } code { font-size: .85em; overflo
   .beside { gap: 1.5em; } .prose { position: static; } }
 @page { margin: 16mm; }
 """
+
+_BESIDE = (
+    "Both are signed: the text, which people wrote, and the rules, which are told here in words. What this "
+    "system works out and records follows from the rules alone; it does not read the text. Where the two "
+    "differ, it goes by the rules, and people put that right by a correction that they sign."
+)
+_READING = (
+    "Order and deadlines go by when the timekeeper counts what is recorded, not by when it is said to have "
+    "happened.",
+    "What a rule reckons from, the time that was stated or the time of counting, is said with each rule.",
+    "A deadline passes when the timekeeper records that its time has been reached. What must come before it "
+    "and is counted later does not count.",
+    "Each rule takes effect once, at the first moment at which all that it asks for is so; a rule “for each” "
+    "something once for each of them.",
+    "“Recorded” says that somebody stated it and the timekeeper counted it, not that it is true.",
+)
 
 
 def contract_page(
@@ -75,7 +90,7 @@ def _top(words: Words) -> Iterator[str]:
     document = words.document
     yield tag("h1", document.name)
     parties = listed([words.role(role) for role in document.parties])
-    yield tag("p", f"An agreement between {parties}. {document.timekeeper} keeps the time.")
+    yield tag("p", f"An agreement between {parties}. {document.timekeeper} keeps the time (the timekeeper).")
     if document.party_keeps_time:
         yield tag("p", f"Mind that {document.timekeeper} is a party and keeps the time itself.")
 
@@ -84,23 +99,30 @@ def _beside(words: Words) -> Iterator[str]:
     prose = [part for part in render_text(words.document).split("\n\n") if part.strip()]
     left = tag("h2", "The text") + "".join(tag("p", part) for part in prose or ["It has no text."])
     rules = "".join(_rule(words.rule(rule)) for rule in words.document.rules)
-    right = tag("h2", "What follows, and when") + rules
+    right = tag("h2", "What follows, and when") + tag("p", _BESIDE, class_="small") + rules
     yield wrap("div", wrap("div", left, class_="prose") + wrap("div", right), class_="beside")
 
 
 def _rule(rule: RuleWords) -> str:
     head = tag("h3", rule.name.replace("_", " "))
-    each = f"For each {rule.each}: " if rule.each else ""
+    once = f"For each {rule.each}: once" if rule.each else "Once"
     if len(rule.conditions) > 1:
-        asked = tag("p", f"{each}As soon as all of this is so:") + bullets(rule.conditions)
+        asked = tag("p", f"{once} all of this is so:") + _items(rule.conditions)
+    elif rule.conditions and rule.conditions[0].below:
+        asked = tag("p", f"{once} {rule.conditions[0].text.rstrip(':')} is so:")
+        asked += bullets(rule.conditions[0].below)
     elif rule.conditions:
-        asked = tag("p", f"{each}As soon as {rule.conditions[0]}:")
+        asked = tag("p", f"{once} {rule.conditions[0].text}:")
     else:
-        asked = tag("p", f"{each}As soon as the agreement is in force:")
-    then = tag("p", "then") + bullets(rule.effects) if len(rule.conditions) > 1 else bullets(rule.effects)
-    where = [f"{quoted(name)} is {words}" for name, words in rule.values]
-    values = tag("p", "where") + bullets(where) if where else ""
+        asked = tag("p", f"{once} the agreement is in force:")
+    then = (tag("p", "then") if len(rule.conditions) > 1 else "") + bullets(rule.effects)
+    values = tag("p", "where") + _items(rule.values) if rule.values else ""
     return wrap("div", head + asked + then + values, class_="rule")
+
+
+def _items(items: Iterable[Item]) -> str:
+    """A list, with the short list of each item below it."""
+    return wrap("ul", "".join(wrap("li", text_of(item.text) + bullets(item.below)) for item in items))
 
 
 def _examples(contract: Contract, words: Words) -> Iterator[str]:
@@ -108,8 +130,13 @@ def _examples(contract: Contract, words: Words) -> Iterator[str]:
     if not found:
         return
     yield tag("h2", "For example")
-    yield tag("p", "Computed by the rules, if nothing else happens:", class_="small")
-    yield rows((each.title, "; ".join(each.outcome) or "nothing follows") for each in found)
+    yield tag(
+        "p",
+        "Computed by the rules, if nothing else happens. Where it does not say, what is recorded is "
+        "counted at the very time at which it happens.",
+        class_="small",
+    )
+    yield _table((each.title, each.outcome or ("nothing follows",)) for each in found)
 
 
 def _details(words: Words) -> Iterator[str]:
@@ -123,10 +150,10 @@ def _details(words: Words) -> Iterator[str]:
     shown = {name for rule in document.rules for name in words.lets_of(rule)}
     if others := [name for name in document.lets if name not in shown]:
         yield tag("h2", "What else is calculated")
-        yield rows((quoted(name), words.let(name)) for name in others)
+        yield _items([words.let(name) for name in others])
     if document.params:
         yield tag("h2", "Agreed values")
-        yield rows((quoted(name), words.phrases.param(name)) for name in document.params)
+        yield rows(_agreed(words))
     if document.bands:
         yield tag("h2", "Tables")
         yield rows((quoted(name), "; ".join(words.band(name))) for name in document.bands)
@@ -135,41 +162,59 @@ def _details(words: Words) -> Iterator[str]:
         yield rows((quoted(name), words.calendar(name)) for name in document.calendars)
 
 
+def _agreed(words: Words) -> Iterator[tuple[str, str]]:
+    """The agreed values, each with the words of the text around it: they say what it is and counts."""
+    found = surroundings(words.document)
+    for name in words.document.params:
+        where = f"in the text: {found[name]}" if name in found else "not in the text"
+        yield quoted(name), f"{words.phrases.param(name)} ({where})"
+
+
+def _table(pairs: Iterable[tuple[str, tuple[str, ...]]]) -> str:
+    """A table of two columns, in the second of which each text is a line."""
+    inside = "".join(
+        wrap("tr", tag("th", name, scope="row") + wrap("td", "<br>".join(text_of(line) for line in lines)))
+        for name, lines in pairs
+    )
+    return wrap("table", inside)
+
+
 def _signing(contract: Contract) -> Iterator[str]:
     document = contract.document
     yield tag("h2", "Who signs")
     found = []
     for role, rule in document.sign.items():
         holder = document.timekeeper if role == TIMEKEEPER else document.parties[role]
-        people = "one person" if rule.need == 1 else f"{rule.need} people"
-        found.append((f"{holder} ({role})", people + (f": {listed(rule.of, 'or')}" if rule.of else "")))
+        found.append((f"{holder} ({role})", _people(rule)))
     if document.successor is not None:
         found.append((document.successor, "may take over from a silent timekeeper; does not sign"))
     yield rows(found)
+    yield tag("p", "The agreement is in force once all of these people have signed this same document.")
+
+
+def _people(rule: SignRule) -> str:
+    people = "any one person" if rule.need == 1 else f"any {rule.need} different people"
+    if not rule.of:
+        return people
+    if len(rule.of) == 1:
+        return f"{people} with the role {rule.of[0]}"
+    hold = "holds" if rule.need == 1 else "each hold"
+    return f"{people} who {hold} one of these roles: {listed(rule.of, 'or')}"
 
 
 def _notes(contract: Contract) -> Iterator[str]:
-    warnings = [_note(problem) for problem in contract.report.warnings]
+    warnings = [problem.advice for problem in contract.report.warnings]
     if warnings:
         yield wrap("div", tag("h2", "What signers should know") + bullets(warnings), class_="notes")
 
 
-def _note(problem: Problem) -> str:
-    return f"{problem}; {problem.action}" if problem.action else str(problem)
-
-
 def _foot(contract: Contract) -> Iterator[str]:
+    document = contract.document
+    file = document.label.rpartition("/")[2]
+    source = f"the file {file}" if file.endswith((".yaml", ".yml")) else f"the contract “{document.name}”"
     yield tag("h2", "How to read this")
-    yield bullets(
-        (
-            "What is recorded counts in the order, and at the time, at which the timekeeper counts it.",
-            "A deadline passes when the timekeeper records that its time is over; what is counted later is "
-            "late and changes nothing.",
-            "Each rule fires once, at the first moment at which all that it asks for is so.",
-            "“Recorded” says that somebody stated it, not that it is true.",
-            "The words here tell the rules; what is signed is the document whose hash stands below.",
-        )
-    )
+    signed = f"This page explains the rules; what is signed is the document with the hash below ({source})."
+    yield bullets((*_READING, signed))
     yield f'<p class="small">agreement hash <code>{contract.agreement.hex()}</code><br>'
     yield f"contract language 1, fixed by <code>{LANGUAGE_VECTORS}</code></p>"
 

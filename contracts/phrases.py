@@ -1,18 +1,22 @@
 """Expressions told in words, for people who have never seen the language.
 
 Params are told by their values, everything else by its name in quotes. What reads nothing but params is
-computed, and its result stands behind it. Each part has a rank, so that brackets stand where they must.
+computed, and its result stands behind it. Each part has a rank, so that brackets stand where they must; what
+stands by itself is taken apart into a short list instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 
 from contracts.document import Document
+from contracts.facts_known import Closing
 from contracts.look import Look
+from contracts.measures import Measures
 from contracts.problems import Problems
 from contracts.render import Placeholder, placeholders, prose_value
 from contracts.syntax import (
@@ -35,37 +39,16 @@ from contracts.syntax import (
 )
 from contracts.truth import Truth
 from contracts.values import Date, Instant, Money, Value, format_percent
+from contracts.vocabulary import CALLS, COMPARED, COMPARED_TIMES, OPPOSITE, ROUNDED, SIGNS
 from ledger.errors import TallyError
 
 _OR, _AND, _SAYS, _PHRASE, _SUM, _PRODUCT, _WORD = range(7)
 """Ranks: what may stand inside what without brackets."""
 
-_COMPARED = {
-    "==": "is",
-    "!=": "is not",
-    "<": "is less than",
-    "<=": "is at most",
-    ">": "is more than",
-    ">=": "is at least",
-}
-_COMPARED_TIMES = _COMPARED | {
-    "<": "is before",
-    "<=": "is not after",
-    ">": "is after",
-    ">=": "is not before",
-}
-_OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
-_SIGNS = {"+": "+", "-": "−", "*": "×", "/": "÷"}
-_MODES = {
-    "half_up": "a half away from zero",
-    "half_even": "a half to the even digit",
-    "half_down": "a half towards zero",
-    "up": "always away from zero",
-    "down": "always towards zero",
-    "ceiling": "always upwards",
-    "floor": "always downwards",
-}
-_OF_TIMES = ("add_business_days", "end_of_day", "end_of_business_day", "start_of_day", "date", "add_months")
+_WRITTEN = (("days", 1), ("hours", 1), ("minutes", 1), ("money", 2))
+"""Calls that only write a value down."""
+_DATED = re.compile(r"(“[^”]*”) \([^()]*\)")
+"""A name and, in brackets, its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +57,20 @@ class Said:
 
     text: str
     rank: int
+    inside: str = ""
+    """What takes the place of the text in brackets."""
 
     def within(self, rank: int) -> str:
         """The text as a part of something that needs at least this rank."""
-        return self.text if self.rank >= rank else f"({self.text})"
+        return self.text if self.rank >= rank else self.inside or f"({self.text})"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A part that stands by itself, with the short list that stands below it."""
+
+    text: str
+    below: tuple[str, ...] = ()
 
 
 def quoted(name: str) -> str:
@@ -96,8 +89,7 @@ class Phrases:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.truth = Truth(Problems(document))
-        self._times: dict[str, bool] = {}
-        """Whether each let is a time: each is looked at once."""
+        self.measures = Measures(document)
 
     @cached_property
     def _percents(self) -> frozenset[str]:
@@ -109,20 +101,39 @@ class Phrases:
         """An expression in words."""
         return self.say(expression, expression.node).text
 
-    def alternatives(self, expression: Expression) -> str:
-        """A value in words that stands by itself: what it is under which condition, without brackets."""
-        node, told = expression.node, ""
+    def alternatives(self, expression: Expression) -> tuple[str, ...]:
+        """A value in words that stands by itself: what it is when, the last one otherwise."""
+        node, told = self._apart(expression, expression.node), list[str]()
         while isinstance(node, Call) and node.function == "if" and self.constant(expression, node) is None:
             asked, chosen, node = node.arguments
             condition = self.say(expression, asked).within(_AND)
-            told += f"{self._chosen(expression, chosen)} if {condition}; otherwise "
-        if told and self._is_nothing(expression, node):
-            return told + self._chosen(expression, node)
-        return told + self.say(expression, node).text
+            told.append(f"if {condition}: {self._chosen(expression, chosen)}")
+            node = self._apart(expression, node)
+        last = self.say(expression, node).text
+        if told:
+            last = self._chosen(expression, node) if self._is_nothing(expression, node) else last
+            return (*told, f"otherwise: {last}")
+        return (last,)
 
-    def conditions(self, expression: Expression) -> tuple[str, ...]:
-        """A condition in words, taken apart at its outermost `and`s."""
-        return tuple(self.say(expression, part).text for part in outermost(expression.node))
+    def _apart(self, expression: Expression, node: Node) -> Node:
+        """A calculation on one of two values as one of two calculations."""
+        if not isinstance(node, Call) or node.function == "if":
+            return node
+        for place, part in enumerate(node.arguments):
+            if isinstance(part, Call) and part.function == "if" and self.constant(expression, part) is None:
+                before, after = node.arguments[:place], node.arguments[place + 1 :]
+                asked, *chosen = part.arguments
+                each = (replace(node, arguments=(*before, value, *after)) for value in chosen)
+                return replace(part, arguments=(asked, *each))
+        return node
+
+    def conditions(self, expression: Expression) -> tuple[Item, ...]:
+        """A condition in words, taken apart at its outermost `and`s, and these at their `or`s."""
+        return tuple(self._condition(expression, part) for part in outermost(expression.node))
+
+    def _condition(self, expression: Expression, node: Node) -> Item:
+        parts = tuple(self.say(expression, part).text for part in _either(node))
+        return Item(parts[0]) if len(parts) == 1 else Item("at least one of these:", parts)
 
     def deadline(self, name: str) -> str:
         """A deadline by its name, with its instant where that is known from the start."""
@@ -131,7 +142,7 @@ class Phrases:
 
     def passing(self, name: str) -> str:
         """That a deadline has passed, with the time from which it can where that is known from the start."""
-        closing = self.truth.known.deadline(name)
+        closing = self.closing(name)
         since = "" if closing is None else f" (from {prose_value(Instant(closing.due_ms))} on)"
         return f"the deadline {quoted(name)} has passed{since}"
 
@@ -142,9 +153,13 @@ class Phrases:
             return format_percent(value)
         return prose_value(value)
 
+    def closing(self, name: str) -> Closing | None:
+        """A deadline that rests on params alone, None of any other."""
+        return self.truth.known.deadline(name)
+
     def instant_of(self, name: str) -> Instant | None:
         """The instant of a deadline that rests on params alone."""
-        closing = self.truth.known.deadline(name)
+        closing = self.closing(name)
         return None if closing is None else closing.at
 
     def say(self, expression: Expression, node: Node) -> Said:
@@ -155,9 +170,11 @@ class Phrases:
         value = self.constant(expression, node)
         if value is None:
             return said
-        if isinstance(node, Call) and node.function in ("days", "hours", "minutes", "money"):
+        if isinstance(node, Call) and (node.function, len(node.arguments)) in _WRITTEN:
             return Said(prose_value(value), _WORD)
-        return Said(f"{said.within(_SUM)}, that is {prose_value(value)}", _AND)
+        computed, undated = prose_value(value), _DATED.sub(r"\1", said.text)
+        computed += f" {unit}" if (unit := self.measures.days(node)) else ""
+        return Said(f"{said.within(_PHRASE)}, that is {computed}", _AND, f"{computed} ({undated})")
 
     def constant(self, expression: Expression, node: Node) -> Value | None:
         """The value of a part that reads nothing but params and deadlines at params, or None."""
@@ -218,7 +235,7 @@ class Phrases:
         if name == "balance":
             return Said("what it was before", _WORD)
         if name == "last":
-            return Said("the time of the one before", _WORD)
+            return Said("the time at which, by what was stated, the one before happened", _WORD)
         if any(name in part for part in (self.document.lets, self.document.bands, self.document.calendars)):
             return Said(quoted(name), _WORD)
         return Said(f"the {name.replace('_', ' ')}", _WORD)
@@ -230,14 +247,16 @@ class Phrases:
                 return Said(self.passing(name), _SAYS)
             return Said(self.deadline(name), _WORD)
         of = quoted(name)
+        rule = self.document.facts[name]
+        last = "last confirmation" if len(rule.confirm) > 1 else "confirmation"
         built_in = {
-            "at": f"the time of {of}",
-            "counted": f"the time at which {of} was counted",
-            "confirmed": f"the time at which {of} was confirmed",
+            "at": f"the time at which, by what was stated, {of} happened",
+            "counted": f"the time at which the timekeeper counted {of}",
+            "confirmed": f"the time at which the timekeeper counted the {last} of {of}",
         }
-        if node.field in built_in and node.field not in self.document.facts[name].fields:
+        if node.field in built_in and node.field not in rule.fields:
             return Said(built_in[node.field], _WORD)
-        if self.document.facts[name].fields[node.field].type.kind == "boolean":
+        if rule.fields[node.field].type.kind == "boolean":
             return Said(f"{of} says yes to {quoted(node.field)}", _SAYS)
         return Said(f"the {node.field.replace('_', ' ')} of {of}", _WORD)
 
@@ -260,41 +279,25 @@ class Phrases:
             case Field(fact=name, field=field) if name in self.document.facts:
                 return Said(f"{quoted(name)} says no to {quoted(field)}", _SAYS)
             case Compare(operator=operator):
-                return self._compare(expression, operand, _OPPOSITE[operator])
+                return self._compare(expression, operand, OPPOSITE[operator])
             case Not(operand=inner):
                 return self.say(expression, inner)
         return Said(f"it is not so that {self.say(expression, operand).within(_SAYS)}", _SAYS)
 
     def _compare(self, expression: Expression, node: Compare, operator: str) -> Said:
-        words = _COMPARED_TIMES if self._is_time(node.left) or self._is_time(node.right) else _COMPARED
-        left, right = self.say(expression, node.left), self.say(expression, node.right)
-        return Said(f"{left.within(_PHRASE)} {words[operator]} {right.within(_PHRASE)}", _SAYS)
+        is_time = self.measures.is_time(node.left) or self.measures.is_time(node.right)
+        words = COMPARED_TIMES if is_time else COMPARED
+        left = self._compared(expression, node.left, node.right)
+        right = self._compared(expression, node.right, node.left)
+        return Said(f"{left} {words[operator]} {right}", _SAYS)
 
-    def _is_time(self, node: Node) -> bool:
-        document = self.document
-        match node:
-            case Name(name=name):
-                if name in document.lets:
-                    if name not in self._times:
-                        self._times[name] = self._is_time(document.lets[name].node)
-                    return self._times[name]
-                return name == "last" or (
-                    name in document.params and document.params[name].type.kind in ("instant", "date")
-                )
-            case Field(fact=name, field=field):
-                rule = document.facts.get(name)
-                own = None if rule is None else rule.fields.get(field)
-                return field != "passed" if own is None else own.type.kind in ("instant", "date")
-            case Arithmetic(operator="+" | "-"):
-                return self._is_time(node.left) != self._is_time(node.right)
-            case (
-                Call(function="if", arguments=(_, first, _))
-                | Call(function="min" | "max", arguments=(first, *_))
-            ):
-                return self._is_time(first)
-            case Aggregate(function="min_of" | "max_of", arguments=(first, *_)):
-                return self._is_time(first)
-        return isinstance(node, Call) and node.function in _OF_TIMES
+    def _compared(self, expression: Expression, node: Node, other: Node) -> str:
+        """One side of a comparison; a number that is held against a number of days is told with the unit."""
+        told, unit = self.say(expression, node).within(_PHRASE), self.measures.days(other)
+        value = self.constant(expression, node) if unit else None
+        if isinstance(value, bool) or not isinstance(value, int):
+            return told
+        return f"{told} {unit.removesuffix('s') if value == 1 else unit}"
 
     # Numbers
 
@@ -302,7 +305,7 @@ class Phrases:
         rank = _SUM if operator in "+-" else _PRODUCT
         left, right = self._operand(expression, node.left), self._operand(expression, node.right)
         # What is taken away or divided by keeps its own brackets.
-        return Said(f"{left.within(rank)} {_SIGNS[operator]} {right.within(rank + (operator in '-/'))}", rank)
+        return Said(f"{left.within(rank)} {SIGNS[operator]} {right.within(rank + (operator in '-/'))}", rank)
 
     def _operand(self, expression: Expression, node: Node) -> Said:
         """A part of a sum or product: only the whole says what it comes to."""
@@ -327,15 +330,21 @@ class Phrases:
             return self._extreme(expression, node)
         said = [self.say(expression, part).within(_SUM) for part in node.arguments]
         if node.function == "round":
-            words = [part.name if isinstance(part, Name) else "" for part in node.arguments]
-            places = "a whole number" if said[1] == "0" else f"{said[1]} decimals"
-            inner = self.say(expression, node.arguments[0]).within(_PHRASE)
-            return Said(f"{inner}, rounded to {places} ({_MODES[words[2]]})", _AND)
-        return Said(_CALLS[node.function, len(said)].format(*said), _PHRASE)
+            return self._rounded(expression, node, said[1])
+        return Said(CALLS[node.function, len(said)].format(*said), _PHRASE)
+
+    def _rounded(self, expression: Expression, node: Call, places: str) -> Said:
+        inner = self.say(expression, node.arguments[0]).within(_PHRASE)
+        mode = node.arguments[2]
+        in_cents, otherwise = ROUNDED[mode.name if isinstance(mode, Name) else ""]
+        if self.measures.is_in_cents(node.arguments[0], places):
+            return Said(f"{inner}, rounded to cents, {in_cents}", _AND)
+        kept = {"0": "a whole number", "1": "1 decimal"}.get(places, f"{places} decimals")
+        return Said(f"{inner}, rounded to {kept}, {otherwise}", _AND)
 
     def _extreme(self, expression: Expression, node: Call) -> Said:
         said = [self.say(expression, part).within(_SUM) for part in node.arguments]
-        if self._is_time(node.arguments[0]):
+        if self.measures.is_time(node.arguments[0]):
             word = "earliest" if node.function == "min" else "latest"
         elif len(said) == 2:
             word = "smaller" if node.function == "min" else "larger"
@@ -359,7 +368,7 @@ class Phrases:
                 return Said(f"the sum of {parts[0]} over every {those.removeprefix('all ')}{whole}", _PHRASE)
             case "min_of" | "max_of":
                 least = "least" if node.function == "min_of" else "greatest"
-                if self._is_time(node.arguments[0]):
+                if self.measures.is_time(node.arguments[0]):
                     least = "earliest" if node.function == "min_of" else "latest"
                 every = those.removeprefix("all ")
                 return Said(f"the {least} of {parts[0]} over every {every}{whole}", _PHRASE)
@@ -371,25 +380,10 @@ class Phrases:
         )
 
 
-_CALLS: Mapping[tuple[str, int], str] = {
-    ("money", 2): "{0} {1}",
-    ("days", 1): "{0} days",
-    ("hours", 1): "{0} hours",
-    ("minutes", 1): "{0} minutes",
-    ("days", 2): "the number of whole days from {0} to {1}",
-    ("ceil_days", 2): "the number of days from {0} to {1}, a part of a day counting as a full day",
-    ("add_months", 2): "the day {1} months after {0}",
-    ("year", 1): "the year of {0}",
-    ("month", 1): "the month of {0}",
-    ("day_of_month", 1): "the day of the month of {0}",
-    ("weekday", 1): "the weekday (1 is Monday) of {0}",
-    ("band", 2): "what the table {0} gives for {1}",
-    ("business_days", 3): "the number of business days (of the calendar {2}) after {0} up to {1}",
-    ("add_business_days", 3): "{1} business days (of the calendar {2}) after {0}",
-    ("is_business_day", 2): "{0} is a business day (of the calendar {1})",
-    ("date", 2): "the day of {0} (in the calendar {1})",
-    ("start_of_day", 2): "the beginning of the day {0} (in the calendar {1})",
-    ("end_of_day", 2): "the end of the day of {0} (in the calendar {1})",
-    ("end_of_business_day", 2): "the end of the business day of {0} or the next one (in the calendar {1})",
-}
-"""The words of each function, by its name and how many arguments it is given."""
+def _either(node: Node) -> Iterator[Node]:
+    """The parts of a condition of which one is enough."""
+    if isinstance(node, Logic) and node.operator == "or":
+        yield from _either(node.left)
+        yield from _either(node.right)
+    else:
+        yield node

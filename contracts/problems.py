@@ -15,7 +15,10 @@ from ledger.errors import TallyError, short
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing that the checker found; `error` refuses the document, a warning is shown."""
+    """One thing that the checker found; `error` refuses the document, a warning is shown.
+
+    A warning is a sentence in `found` and a sentence in `action`, for people who see neither place nor code.
+    """
 
     error: bool
     where: str
@@ -26,6 +29,11 @@ class Problem:
     def __str__(self) -> str:
         text = f"{self.where}: {self.found}"
         return f"{text}, expected {self.expected}" if self.expected else text
+
+    @property
+    def advice(self) -> str:
+        """A warning as signers read it."""
+        return f"{self.found} {self.action}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +87,10 @@ class Problems:
         """Something that refuses the document."""
         self._add(True, where, found, expected, action)
 
-    def warn(self, where: Place | str, found: str, expected: str, action: str = "") -> None:
-        """Something that its signers should know."""
+    def warn(self, where: Place | str, found: str, action: str) -> None:
+        """Something that its signers should know: two sentences, what is so and what could be done."""
         if self.whole:
-            self._add(False, where, found, expected, action)
+            self._add(False, where, found, "", action)
 
     def _add(self, error: bool, where: Place | str, found: str, expected: str, action: str) -> None:
         problem = Problem(error=error, where=str(where), found=found, expected=expected, action=action)

@@ -17,6 +17,9 @@ from ledger.errors import MalformedError, short
 
 _PART = re.compile(r"\{\{|\}\}|\{([^{}]{0,80})\}|[{}]")
 _PLACEHOLDER = re.compile(r"([a-z][a-z0-9_]{0,39})(:%)?")
+AROUND_WORDS = 5
+AROUND_CHARS = 100
+"""How much of the prose is shown at most before and after a param."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,27 @@ def render_text(document: Document) -> str:
     return "".join(
         part if isinstance(part, str) else _filled(document, part) for part in placeholders(document)
     )
+
+
+def surroundings(document: Document) -> dict[str, str]:
+    """Each param that the prose tells, where it first does, with a few words before and after."""
+    whole, spans = "", dict[str, tuple[int, int]]()
+    for part in placeholders(document):
+        text = part if isinstance(part, str) else _filled(document, part)
+        if isinstance(part, Placeholder) and part.name in document.params:
+            spans.setdefault(part.name, (len(whole), len(whole) + len(text)))
+        whole += text
+    return {name: _around(whole, start, end) for name, (start, end) in spans.items()}
+
+
+def _around(text: str, start: int, end: int) -> str:
+    first, last = max(0, start - AROUND_CHARS), min(len(text), end + AROUND_CHARS)
+    left, right = text[first:start].split(), text[end:last].split()
+    head = "… " if first or len(left) > AROUND_WORDS else ""
+    tail = " …" if last < len(text) or len(right) > AROUND_WORDS else ""
+    before = " ".join(left[-AROUND_WORDS:]) + " " * text[first:start][-1:].isspace()
+    after = " " * text[end:last][:1].isspace() + " ".join(right[:AROUND_WORDS])
+    return f"“{head}{before}{text[start:end]}{after}{tail}”"
 
 
 def check_placeholder(document: Document, part: Placeholder) -> None:

@@ -23,6 +23,7 @@ from contracts.document import (
     Due,
     Effect,
     EventRule,
+    EventValue,
     FactRule,
     FieldRule,
     Notify,
@@ -34,9 +35,9 @@ from contracts.document import (
 from contracts.effects import EffectMap
 from contracts.field_bounds import field_bounds
 from contracts.mentions import rule_expressions
-from contracts.phrases import Phrases, listed, quoted
+from contracts.phrases import Item, Phrases, listed, quoted
 from contracts.render import prose_value
-from contracts.syntax import Expression, Literal, Name, walk
+from contracts.syntax import Expression, Field, Literal, Name, walk
 from contracts.values import Date, Instant, format_value, parse_value
 
 _KINDS = {
@@ -49,6 +50,14 @@ _KINDS = {
     "duration": "a length of time",
     "string": "a text",
 }
+_TAKEN = {
+    "count": "how many",
+    "sum": "the sum of the",
+    "min": "the least of the",
+    "max": "the greatest of the",
+    None: "the one value of the",
+}
+"""What readings come to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +67,11 @@ class RuleWords:
     name: str
     each: str
     """What it exists once for, or empty."""
-    conditions: tuple[str, ...]
+    conditions: tuple[Item, ...]
     """All of them must hold; empty where it holds at once."""
     effects: tuple[str, ...]
-    values: tuple[tuple[str, str], ...]
-    """What is calculated for it, by name."""
+    values: tuple[Item, ...]
+    """What is calculated for it."""
 
 
 class Words:
@@ -89,13 +98,13 @@ class Words:
         else:
             yield f"{by} states it."
         if rule.confirm:
-            confirm = listed([self.role(role) for role in rule.confirm])
-            yield f"It counts once {confirm} has confirmed it."
+            confirm = listed([f"one person of {self.role(role)}" for role in rule.confirm])
+            yield f"It counts once {confirm} {'has' if len(rule.confirm) == 1 else 'have'} confirmed it."
         if rule.state_before is not None:
-            yield f"It must be stated before {self.phrases.passing(rule.state_before)}; else it is late."
+            yield f"It must be stated {self._until(rule.state_before)}."
         if rule.before is not None:
             what = "stated and confirmed" if rule.confirm else "stated"
-            yield f"It must be {what} before {self.phrases.passing(rule.before)}; else it is late."
+            yield f"It must be {what} {self._until(rule.before)}."
         yield from self._count(rule)
         if rule.fields:
             told = [f"{name.replace('_', ' ')} ({self._field(field)})" for name, field in rule.fields.items()]
@@ -104,7 +113,11 @@ class Words:
             papers = "one document" if rule.attachments == 1 else f"{rule.attachments} documents"
             yield f"At least {papers} must be attached."
         if rule.when is not None:
-            yield f"It counts only if at that moment {self.phrases.tell(rule.when)}."
+            again = ", and again when its last confirmation is" if rule.confirm else ""
+            yield f"It counts only if, when it is counted{again}, {self.phrases.tell(rule.when)}."
+
+    def _until(self, deadline: str) -> str:
+        return f"before {self.phrases.passing(deadline)}; after that it does not count"
 
     def _count(self, rule: FactRule) -> Iterator[str]:
         times = "once" if rule.max == 1 else f"at most {rule.max} times"
@@ -123,7 +136,21 @@ class Words:
         least, most = field_bounds(self.document, field)
         if least is not None:
             text += f", at least {prose_value(least)}"
-        return text if most is None else f"{text}, at most {prose_value(most)}"
+        text = text if most is None else f"{text}, at most {prose_value(most)}"
+        return text if field.event is None else f"{text}, from the event: {self._source(field.event)}"
+
+    def _source(self, of: EventValue) -> str:
+        """Where a field's value stands in an event."""
+        kind = "" if of.type is None else f" {self._identifier(of.type)}"
+        unit = "" if of.unit is None else f" in {of.unit}"
+        if of.source == "sensor":
+            sides = (("above", of.above), ("below", of.below))
+            limits = [f"{word} {self._identifier(text)}" for word, text in sides if text is not None]
+            narrowed = f", only those {listed(limits)}" if limits else ""
+            return f"{_TAKEN[of.take]} readings of{kind}{unit}{narrowed}"
+        if of.source == "quantity":
+            return f"how many{unit} of {kind.strip() or 'all that it is about'}"
+        return f"the {'thing' if of.source == 'identifier' else of.source.replace('_', ' ')}{kind}"
 
     def _event(self, event: EventRule) -> str:
         parts = [f"an event ({event.type})"]
@@ -150,17 +177,49 @@ class Words:
     def deadline(self, name: str) -> str:
         """When a deadline is, and when it closes."""
         rule = self.document.deadlines[name]
-        closing = self.phrases.truth.known.deadline(name)
+        closing = self.phrases.closing(name)
         each = "" if rule.per is None else f"for each {rule.per.replace('_', ' ')}: "
         said = self.phrases.tell(rule.at)
         more = "" if rule.grace is None else f", and {self.phrases.tell(rule.grace)} more for recording"
         due = "this time" if closing is None else prose_value(Instant(closing.due_ms))
         keeper = f"{self.document.timekeeper} ({TIMEKEEPER})"
-        return f"{each}{said}{more}. It passes when {keeper} records that {due} is over."
+        later = "".join(f" {self._not_before(fact)}" for fact in sorted(self._times_in(rule.at)))
+        return f"{each}{said}{more}.{later} It passes when {keeper} records that {due} has been reached."
 
-    def let(self, name: str) -> str:
+    def _not_before(self, fact: str) -> str:
+        done = "recorded and confirmed" if self.document.facts[fact].confirm else "recorded"
+        return (
+            f"If {quoted(fact)} states a time before the timekeeper has counted it as {done}, "
+            "the time of that counting is taken instead."
+        )
+
+    def _times_in(self, expression: Expression) -> frozenset[str]:
+        """The facts whose stated times a deadline is reckoned from, itself or through lets."""
+        found, seen, waiting = set[str](), set[str](), [expression.node]
+        while waiting:
+            for node in walk(waiting.pop()):
+                if isinstance(node, Field) and self._is_stated_time(node):
+                    found.add(node.fact)
+                elif isinstance(node, Name) and node.name in self.document.lets.keys() - seen:
+                    seen.add(node.name)
+                    waiting.append(self.document.lets[node.name].node)
+        return frozenset(found)
+
+    def _is_stated_time(self, node: Field) -> bool:
+        rule = self.document.facts.get(node.fact)
+        own = None if rule is None else rule.fields.get(node.field)
+        if own is not None:
+            return own.type.kind == "instant"
+        return rule is not None and node.field == "at"
+
+    def let(self, name: str) -> Item:
         """What a name of the document stands for."""
-        return self.phrases.alternatives(self.document.lets[name])
+        unit = self.phrases.measures.days(self.document.lets[name].node)
+        counted = f" (in {unit})" if unit else ""
+        told = self.phrases.alternatives(self.document.lets[name])
+        if len(told) == 1:
+            return Item(f"{quoted(name)}{counted} is {told[0]}")
+        return Item(f"{quoted(name)}{counted} is", told)
 
     def band(self, name: str) -> tuple[str, ...]:
         """Each row of a table."""
@@ -181,7 +240,7 @@ class Words:
             each="" if rule.per is None else rule.per.replace("_", " "),
             conditions=() if always else self.phrases.conditions(rule.when),
             effects=tuple(self._effect(effect) for effect in rule.then),
-            values=tuple((name, self.let(name)) for name in used),
+            values=tuple(self.let(name) for name in used),
         )
 
     def lets_of(self, rule: Rule) -> tuple[str, ...]:
@@ -212,7 +271,7 @@ class Words:
             case RequestConfirmation(of=role, fact=fact):
                 return f"{self.role(role)} is asked to confirm {quoted(fact)}"
             case Notify(roles=roles):
-                return f"{listed([self.role(role) for role in roles])} are told"
+                return f"{listed([self.role(role) for role in roles])} are notified"
 
     def _due(self, due: Due) -> str:
         name = f" (as {quoted(due.name)})" if due.name is not None else ""
@@ -221,7 +280,7 @@ class Words:
             return f"{text}, payable on {self.phrases.tell(due.on)}"
         if due.within is None:
             return f"{text}, payable at once"
-        return f"{text}, payable within {self.phrases.tell(due.within)}"
+        return f"{text}, payable within {self.phrases.tell(due.within)} of this moment"
 
     def _obligation(self, effect: Obligation) -> str:
         text = f"{self.role(effect.of)} {_MODAL[effect.duty]} {_act(effect.act)}"
@@ -249,7 +308,7 @@ class Words:
             case {"kind": "confirm", "of": str(role), "fact": str(fact)}:
                 return f"{self.role(role)} is asked to confirm {quoted(fact)}"
         roles = [role for role in effect["roles"] if role in self.document.parties]
-        return f"{listed([self.role(role) for role in roles])} are told"
+        return f"{listed([self.role(role) for role in roles])} are notified"
 
 
 _MODAL = {DUTY: "must", PERMISSION: "may", PROHIBITION: "must not"}

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from contracts.contract import Contract, load_contract
-from contracts.document import format_document
+from contracts.contract import Contract, load_contract, make_contract
+from contracts.document import agreement_hash, format_document
 from contracts.page import contract_page
 from contracts.reading import parse_contract_yaml
 
@@ -48,7 +48,8 @@ def contract(path: Path) -> Contract:
 def test_it_says_what_happens_if_the_goods_come_eight_days_late(documents: Path) -> None:
     text = Shown(contract_page(contract(documents / "late-delivery.yaml"))).text
     assert (
-        "“delivered” is 8 days late, 2019-01-19 03:24:00 UTC acme (seller) owes bolt (buyer) 84.00 USD"
+        "“delivered” is 8 days late, 2019-01-19 03:24:00 UTC 2019-02-13 03:24:00 UTC, when “claims” passes: "
+        "acme (seller) owes bolt (buyer) 84.00 USD, payable by 2019-03-15 03:24:00 UTC (30 days after that)"
         in text
     )
 
@@ -58,13 +59,44 @@ def test_it_holds_prose_parties_deadlines_signers_warnings_and_hash(documents: P
     text = Shown(contract_page(found)).text
     for wanted in (
         "For every 2 days of delay after 2019-01-11 03:24:00 UTC Seller pays 10.5% of 200.00 USD",
-        "An agreement between bolt (buyer), dart (carrier) and acme (seller). port keeps the time.",
-        "port (timekeeper) records that 2019-01-29 03:24:00 UTC is over",
-        "2 people: procurement, finance or director",
+        "An agreement between bolt (buyer), dart (carrier) and acme (seller). port keeps the time (the "
+        "timekeeper).",
+        "port (timekeeper) records that 2019-01-29 03:24:00 UTC has been reached",
+        "any 2 different people who each hold one of these roles: procurement, finance or director",
+        "Where the two differ, it goes by the rules",
+        "Order and deadlines go by when the timekeeper counts",
+        "(the contract “late-delivery”)",
         "What signers should know",
         found.agreement.hex(),
     ):
         assert wanted in text
+
+
+def test_warnings_are_sentences_without_places_on_the_page(documents: Path) -> None:
+    found = contract(documents / "late-delivery.yaml")
+    text = Shown(contract_page(found)).text
+    assert (
+        "Only bolt can confirm “force majeure”, and bolt gains by not doing so. Consider letting a neutral "
+        "party confirm it instead."
+    ) in text
+    assert found.report.warnings
+    for problem in found.report.warnings:
+        assert problem.where not in text
+        assert problem.found.endswith(".")
+        assert problem.action.endswith(".")
+
+
+def test_a_file_is_named_without_its_folder(documents: Path) -> None:
+    path = documents / "late-delivery.yaml"
+    document = parse_contract_yaml(path.read_bytes(), str(path))
+    page = contract_page(make_contract(document, agreement_hash(format_document(document))))
+    assert "(the file late-delivery.yaml)" in Shown(page).text
+    assert str(documents) not in page
+
+
+def test_an_agreed_value_stands_with_the_words_around_it(documents: Path) -> None:
+    text = Shown(contract_page(contract(documents / "late-delivery.yaml"))).text
+    assert "“cap” 55% (in the text: “… a full day, at most 55%, rounded half up to …”)" in text
 
 
 @pytest.mark.parametrize("name", ["coffee-delivery", "late-delivery", "orders", "perishable-goods"])

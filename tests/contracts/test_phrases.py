@@ -9,9 +9,11 @@ import pytest
 from contracts.functions import CALENDAR_FUNCTIONS, FUNCTIONS
 from contracts.grammar import parse_expression
 from contracts.mentions import rule_expressions
-from contracts.phrases import _CALLS, Phrases, listed, quoted
+from contracts.operations import MODES
+from contracts.phrases import Item, Phrases, listed, quoted
 from contracts.reading import parse_contract_yaml
 from contracts.syntax import Place
+from contracts.vocabulary import CALLS, ROUNDED
 
 DOCUMENT = """
 contract: 1
@@ -51,11 +53,19 @@ SAID = {
     "window.at": "the deadline “window” (2019-01-26 03:24:00 UTC)",
     "not delivered.whole": "“delivered” says no to “whole”",
     "delivered.whole": "“delivered” says yes to “whole”",
-    "late == 0": "“late” is 0",
-    "not late > 3": "“late” is at most 3",
-    "not (late > 3 or exists(delivered))": "it is not so that (“late” is more than 3 or “delivered” has been "
-    "recorded in time)",
-    "delivered.at <= agreed": "the time of “delivered” is not after “agreed” (2019-01-11 03:24:00 UTC)",
+    "late == 0": "“late” is 0 days",
+    "1 >= late": "1 day is at least “late”",
+    "not late > 3": "“late” is at most 3 days",
+    "not (late > 3 or exists(delivered))": "it is not so that (“late” is more than 3 days or “delivered” has "
+    "been recorded in time)",
+    "delivered.at <= agreed": "the time at which, by what was stated, “delivered” happened is not after "
+    "“agreed” (2019-01-11 03:24:00 UTC)",
+    "delivered.counted": "the time at which the timekeeper counted “delivered”",
+    "force_majeure.confirmed": "the time at which the timekeeper counted the confirmation of “force majeure”",
+    "min(value * rate, value * late)": "the smaller of 21.00 USD (200.00 USD × 10.5%) and 200.00 USD × "
+    "“late”",
+    "min(agreed + days(1), delivered.at)": "the earlier of 2019-01-12 03:24:00 UTC (“agreed” + 1 day) and "
+    "the time at which, by what was stated, “delivered” happened",
     "value * rate * late / step": "200.00 USD × 10.5% × “late” ÷ 2",
     "value - (value - value * late)": "200.00 USD − (200.00 USD − 200.00 USD × “late”)",
     "value * rate": "200.00 USD × 10.5%, that is 21.00 USD",
@@ -66,10 +76,16 @@ SAID = {
     "if(exists(delivered), value, money(0, USD))": "200.00 USD if “delivered” has been recorded in time, and "
     "otherwise nothing (0.00 USD)",
     "min(value, value * late)": "the smaller of 200.00 USD and 200.00 USD × “late”",
-    "max(agreed, delivered.at, window.at)": "the latest of “agreed” (2019-01-11 03:24:00 UTC), the time of "
-    "“delivered” and the deadline “window” (2019-01-26 03:24:00 UTC)",
-    "round(value * late, 2, half_even)": "200.00 USD × “late”, rounded to 2 decimals (a half to the even "
-    "digit)",
+    "max(agreed, delivered.at, window.at)": "the latest of “agreed” (2019-01-11 03:24:00 UTC), the time at "
+    "which, by what was stated, “delivered” happened and the deadline “window” (2019-01-26 03:24:00 UTC)",
+    "round(value * late, 2, half_even)": "200.00 USD × “late”, rounded to cents, half a cent going to "
+    "the even cent",
+    "round(value * late, 1, half_up)": "200.00 USD × “late”, rounded to 1 decimal, a half counting as a full "
+    "one",
+    "round(delivered.kilos, 2, up)": "the kilos of “delivered”, rounded to 2 decimals, a part counting as a "
+    "full one",
+    "round(value / value * delivered.kilos, 0, down)": "200.00 USD ÷ 200.00 USD × the kilos of "
+    "“delivered”, rounded to a whole number, a part counting as nothing",
     "count(paid)": "the number of “paid”",
     "count(paid where paid.amount > value)": "the number of “paid” of which the amount of “paid” is more "
     "than 200.00 USD",
@@ -78,11 +94,12 @@ SAID = {
     "becomes what it was before − the amount of “paid”",
     "band(steps, delivered.kilos)": "what the table “steps” gives for the kilos of “delivered”",
     "business_days(agreed, delivered.at, work)": "the number of business days (of the calendar “work”) after "
-    "“agreed” (2019-01-11 03:24:00 UTC) up to the time of “delivered”",
+    "“agreed” (2019-01-11 03:24:00 UTC) up to the time at which, by what was stated, “delivered” "
+    "happened",
     "exists(delivered) and late == 0 or window.passed": "“delivered” has been recorded in time and “late” is "
-    "0 or the deadline “window” has passed (from 2019-01-29 03:24:00 UTC on)",
+    "0 days or the deadline “window” has passed (from 2019-01-29 03:24:00 UTC on)",
     "exists(delivered) and (late == 0 or window.passed)": "“delivered” has been recorded in time and (“late” "
-    "is 0 or the deadline “window” has passed (from 2019-01-29 03:24:00 UTC on))",
+    "is 0 days or the deadline “window” has passed (from 2019-01-29 03:24:00 UTC on))",
 }  # fmt: skip
 
 
@@ -92,7 +109,7 @@ def test_an_expression_is_told(text: str, words: str) -> None:
 
 
 def test_every_function_has_its_words() -> None:
-    told = {name for name, _ in _CALLS} | {"if", "min", "max", "round"}
+    told = {name for name, _ in CALLS} | {"if", "min", "max", "round"}
     assert told == {*FUNCTIONS, *CALENDAR_FUNCTIONS, "band"}
 
 
@@ -111,8 +128,11 @@ def test_every_expression_of_the_examples_is_told_without_code(documents: Path) 
 def test_a_condition_is_taken_apart_where_all_must_hold() -> None:
     condition = parse_expression("exists(delivered) and (late == 0 or window.passed)", Place(label="test"))
     assert PHRASES.conditions(condition) == (
-        "“delivered” has been recorded in time",
-        "“late” is 0 or the deadline “window” has passed (from 2019-01-29 03:24:00 UTC on)",
+        Item("“delivered” has been recorded in time"),
+        Item(
+            "at least one of these:",
+            ("“late” is 0 days", "the deadline “window” has passed (from 2019-01-29 03:24:00 UTC on)"),
+        ),
     )
 
 
@@ -125,6 +145,23 @@ def test_lists_and_names_read_as_people_write_them() -> None:
 def test_a_value_that_stands_by_itself_tells_its_alternatives_without_brackets() -> None:
     text = "if(exists(delivered), money(0, USD), if(late > 3, value + value * rate, money(0, USD)))"
     told = PHRASES.alternatives(parse_expression(text, Place(label="test")))
-    assert told.count("; otherwise ") == 2
-    assert told.startswith("nothing (0.00 USD) if “delivered” has been recorded in time; otherwise ")
-    assert told.endswith("; otherwise nothing (0.00 USD)")
+    assert told == (
+        "if “delivered” has been recorded in time: nothing (0.00 USD)",
+        "if “late” is more than 3 days: 221.00 USD (200.00 USD + 200.00 USD × 10.5%)",
+        "otherwise: nothing (0.00 USD)",
+    )
+
+
+def test_a_calculation_on_one_of_two_values_is_told_as_one_of_two_calculations() -> None:
+    text = "days(agreed, if(exists(delivered), delivered.at, window.at))"
+    told = PHRASES.alternatives(parse_expression(text, Place(label="test")))
+    assert told == (
+        "if “delivered” has been recorded in time: the number of whole days from “agreed” (2019-01-11 "
+        "03:24:00 UTC) to the time at which, by what was stated, “delivered” happened",
+        "otherwise: the number of whole days from “agreed” (2019-01-11 03:24:00 UTC) to the deadline "
+        "“window” (2019-01-26 03:24:00 UTC), that is 15 days",
+    )
+
+
+def test_every_way_to_round_has_its_words() -> None:
+    assert set(ROUNDED) == set(MODES)

@@ -80,7 +80,7 @@ def test_lines_of_text_tell_the_same(late: Simulation) -> None:
     rows = list(timeline_lines(late.steps))
     assert rows[1] == ("2019-01-19 03:24:00 UTC", "fact", "“delivered”, dart: counted")
     assert rows[4][2].startswith("rule penalty: acme (seller) owes bolt (buyer) 84.00 USD")
-    assert rows[5] == ("", "", "  acme (seller) and bolt (buyer) are told")
+    assert rows[5] == ("", "", "  acme (seller) and bolt (buyer) are notified")
 
 
 def test_every_sort_of_step_has_a_shape_and_a_name_of_its_own(documents: Path) -> None:

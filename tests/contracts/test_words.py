@@ -8,6 +8,7 @@ import pytest
 
 from contracts.document import Document
 from contracts.effects import EffectMap
+from contracts.phrases import Item
 from contracts.reading import parse_contract_yaml
 from contracts.words import Words, told_time
 
@@ -25,9 +26,9 @@ def late(documents: Path) -> Words:
 def test_a_fact_says_who_states_and_confirms_it_until_when(documents: Path) -> None:
     assert late(documents).fact("force_majeure") == (
         "acme (seller) states it.",
-        "It counts once bolt (buyer) has confirmed it.",
+        "It counts once one person of bolt (buyer) has confirmed it.",
         "It must be stated and confirmed before the deadline “claims” has passed (from 2019-02-13 03:24:00 "
-        "UTC on); else it is late.",
+        "UTC on); after that it does not count.",
         "Only the first one counts.",
         "At least one document must be attached.",
     )
@@ -46,8 +47,45 @@ def test_fields_are_told_with_their_bounds_and_keys_with_their_numbers() -> None
         "It counts at most 2 times for each order, 50 in all.",
         "It says: order (a text), pay (an amount in EUR), pieces (a whole number, at least 1, at most 9), "
         "sort (old or new).",
-        "It counts only if at that moment the number of “ordered” is less than 40.",
+        "It counts only if, when it is counted, the number of “ordered” is less than 40.",
     )
+
+
+def test_what_a_fact_asks_is_told_to_be_asked_again_where_it_is_confirmed() -> None:
+    words = Words(
+        document("facts: {f: {by: [buyer], confirm: [seller], max: 9, when: count(f) < 4}}\nrules: []\n")
+    )
+    assert words.fact("f")[-1].startswith(
+        "It counts only if, when it is counted, and again when its last confirmation is, the number of"
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        (
+            "{integer: {event: sensor, type: Shock, unit: K40, take: count, above: low, below: 9}}",
+            "a whole number, from the event: how many readings of Shock in K40, only those above 5 "
+            "and below 9",
+        ),
+        (
+            "{decimal: {event: sensor, type: Shock, take: max}}",
+            "a number, from the event: the greatest of the readings of Shock",
+        ),
+        ("{decimal: {event: quantity, unit: KGM}}", "a number, from the event: how many in KGM"),
+        ("{string: {event: transaction, type: po}}", "a text, from the event: the transaction po"),
+        ("{string: {event: identifier}}", "a text, from the event: the thing"),
+        ("string", "a text"),
+    ],
+)
+def test_where_a_field_stands_in_an_event_is_told(field: str, told: str) -> None:
+    words = Words(
+        document(
+            f"params: {{low: {{integer: 5}}}}\nfacts: {{f: {{by: [buyer], event: {{type: ObjectEvent}}, "
+            f"fields: {{x: {field}}}}}}}\nrules: []\n"
+        )
+    )
+    assert words.fact("f")[-1].startswith(f"It says: x ({told}")
 
 
 def test_a_fact_from_events_says_which() -> None:
@@ -67,16 +105,44 @@ def test_a_fact_from_events_says_which() -> None:
 def test_a_deadline_says_when_it_passes(documents: Path) -> None:
     assert late(documents).deadline("window") == (
         "“agreed” (2019-01-11 03:24:00 UTC) + 15 days, that is 2019-01-26 03:24:00 UTC, and 3 days more for "
-        "recording. It passes when port (timekeeper) records that 2019-01-29 03:24:00 UTC is over."
+        "recording. It passes when port (timekeeper) records that 2019-01-29 03:24:00 UTC has been reached."
     )
 
 
 def test_a_rule_is_told_with_what_is_calculated_for_it(documents: Path) -> None:
     words = late(documents)
     rule = words.rule(next(rule for rule in words.document.rules if rule.name == "penalty"))
-    assert rule.conditions[-1] == "“amount” is more than 0.00 USD"
-    assert rule.effects[0] == "acme (seller) owes bolt (buyer) “amount”, payable within 30 days"
-    assert [name for name, _ in rule.values] == ["amount", "late"]
+    assert rule.conditions[-1] == Item("“amount” is more than 0.00 USD")
+    assert (
+        rule.effects[0] == "acme (seller) owes bolt (buyer) “amount”, payable within 30 days of this moment"
+    )
+    assert [value.text for value in rule.values] == ["“amount” is", "“late” (in days) is"]
+    assert [len(value.below) for value in rule.values] == [2, 2]
+
+
+RECKONED = """
+facts:
+  seen: {by: [seller], confirm: [buyer, bank]}
+  said: {by: [seller], fields: {since: instant}}
+deadlines: {a: {at: seen.at}, b: {at: base}, c: {at: said.counted}}
+lets: {base: said.since}
+rules: []
+"""
+
+
+def test_everybody_who_must_confirm_is_told() -> None:
+    head = HEAD.replace("buyer: bolt", "buyer: bolt, bank: coin")
+    words = Words(parse_contract_yaml((head + RECKONED).encode(), "w"))
+    wanted = "It counts once one person of bolt (buyer) and one person of coin (bank) have confirmed it."
+    assert wanted in words.fact("seen")
+
+
+@pytest.mark.parametrize(("name", "fact"), [("a", "seen"), ("b", "said"), ("c", None)])
+def test_a_deadline_says_that_a_stated_time_is_never_before_the_counting(name: str, fact: str | None) -> None:
+    head = HEAD.replace("buyer: bolt", "buyer: bolt, bank: coin")
+    told = Words(parse_contract_yaml((head + RECKONED).encode(), "w")).deadline(name)
+    assert ("the time of that counting is taken instead" in told) is (fact is not None)
+    assert fact is None or f"If “{fact}” states a time before" in told
 
 
 EFFECTS: dict[str, tuple[EffectMap, str]] = {
@@ -105,7 +171,7 @@ EFFECTS: dict[str, tuple[EffectMap, str]] = {
     ),
     "{notify: [seller, buyer]}": (
         {"kind": "notify", "roles": ["seller", "buyer"]},
-        "acme (seller) and bolt (buyer) are told",
+        "acme (seller) and bolt (buyer) are notified",
     ),
 }
 
