@@ -170,7 +170,9 @@ WITNESSES = ("cosigned", "forgetful", "outside")
 
 
 def test_these_are_the_tables_of_truth(database: sqlite3.Connection) -> None:
-    assert [table for table in tables(database) if not is_derived(table)] == sorted([*TRUTH, *WITNESSES, *REMEMBERED])
+    assert [table for table in tables(database) if not is_derived(table)] == sorted(
+        [*TRUTH, *WITNESSES, *REMEMBERED]
+    )
 
 
 def test_a_home_that_nobody_touched_holds(home: Path) -> None:
