@@ -10,27 +10,8 @@ from hypothesis import strategies as st
 
 from contracts.course import EXISTS, REFUSED, WAITING
 from contracts.reading import parse_contract_yaml
+from tests.contracts.capped import CAPPED
 
-CAPPED = b"""
-contract: 1
-name: capped
-parties: {seller: acme, buyer: bolt, judge: dart}
-timekeeper: port
-params: {cap: {integer: 10}}
-text: "{seller} claims of {buyer} at most {cap} in all; {buyer} and {judge} confirm."
-facts:
-  claimed:
-    by: [seller]
-    confirm: [buyer, judge]
-    max: 20
-    fields: {amount: {integer: {least: 1}}}
-    when: sum(claimed, claimed.amount) + claimed.amount <= cap
-  hurried: {by: [seller], max: 20, fields: {amount: integer}, when: hurried.amount < cap}
-rules:
-  - name: told
-    when: sum(claimed, claimed.amount) + sum(hurried, hurried.amount) > cap
-    then: [{notify: [buyer]}]
-"""
 BROKEN = "sum(claimed, claimed.amount) + claimed.amount <= cap"
 
 

@@ -22,6 +22,7 @@ from ledger.errors import (
     TallyError,
 )
 from ledger.log.kinds import KINDS
+from tests.contracts.capped import CAPPED
 
 
 def record_of(kind: str, organization: str, body: dict[str, Any], signatures: Any = ()) -> Record:
@@ -251,25 +252,6 @@ def test_no_body_breaks_a_check(story: Any, data: st.DataObject) -> None:
         body = data.draw(st.fixed_dictionaries(dict.fromkeys(KINDS[kind].fields, values | hashes)))
         with pytest.raises(TallyError):
             check(body)
-
-
-CAPPED = b"""
-contract: 1
-name: capped
-parties: {seller: acme, buyer: bolt, judge: dart}
-timekeeper: port
-params: {cap: {integer: 10}}
-text: "{seller} claims of {buyer} at most {cap} in all; {buyer} and {judge} confirm."
-facts:
-  claimed:
-    by: [seller]
-    confirm: [buyer, judge]
-    max: 20
-    fields: {amount: {integer: {least: 1}}}
-    when: sum(claimed, claimed.amount) + claimed.amount <= cap
-rules:
-  - {name: told, when: count(claimed) > 1, then: [{notify: [buyer]}]}
-"""
 
 
 def two_claims(story: Any) -> tuple[Any, Record, Record]:
