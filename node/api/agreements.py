@@ -103,6 +103,7 @@ def router(node: Node) -> APIRouter:
     _add_reads(routes, node)
     desk = _Desk(node)
     _add_writes(routes, desk)
+    _add_facts(routes, desk)
     add_life(routes, desk)
     return routes
 
@@ -181,6 +182,8 @@ def _add_writes(routes: APIRouter, desk: _Desk) -> None:
         }
         return await in_thread(lambda: desk.sign("agreement.sign", about, body, form, key))
 
+
+def _add_facts(routes: APIRouter, desk: _Desk) -> None:
     @routes.post(
         "/facts",
         summary="State a fact of an agreement in force",
